@@ -1,0 +1,74 @@
+# Every target works alone in a fresh clone: it makes .venv, installs the pins, and gets what else it needs.
+#
+#   make demo    Doorward with an example MCP server, tenants and users, on http://127.0.0.1:8080
+#   make test    all tests, with branch coverage; screenshots are kept in test-artifacts/
+#   make check   formatting, lint, types, dependency direction, templates, spelling
+#   make fix     what of that can be mended by a tool
+#   make bench   speed, next to nginx on the same machine
+
+PYTHON ?= python3
+TESTS ?= tests
+PORT ?= 8080
+
+BIN := .venv/bin
+PIP := $(BIN)/pip --disable-pip-version-check --quiet
+PINS := $(PIP) install --require-hashes --only-binary :all:
+export PYTHON
+
+.PHONY: demo test check fix bench clean
+.DELETE_ON_ERROR:
+
+demo: .venv/.demo
+	$(BIN)/doorward demo --port $(PORT)
+
+test: .venv/.dev .cache/node.stamp
+	requirements/need chromium postgres
+	$(BIN)/coverage erase
+	$(BIN)/coverage run -m pytest $(TESTS)
+	$(BIN)/coverage combine --quiet
+ifeq ($(TESTS),tests)
+	$(BIN)/coverage report --include='src/doorward/protocol/*,src/doorward/policy/*' --fail-under=100
+endif
+
+check: .venv/.dev
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/djlint --lint --quiet src
+	$(BIN)/codespell
+
+fix: .venv/.dev
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+	$(BIN)/python docs/generate.py
+	PYTHONPATH=tests $(BIN)/python tests/requirements/close_gaps.py
+
+bench: .venv/.demo
+	requirements/need nginx wrk
+	$(BIN)/python -m bench
+
+clean:
+	rm -rf .venv .cache build dist tests/clients/node_modules
+
+.venv/bin/python:
+	requirements/need python
+	$(PYTHON) -m venv .venv
+
+.venv/.package: requirements/build.txt requirements/runtime.txt pyproject.toml | .venv/bin/python
+	$(PINS) -r requirements/build.txt -r requirements/runtime.txt
+	$(PIP) install --no-deps --no-build-isolation --editable .
+	@touch $@
+
+.venv/.demo: requirements/demo.txt .venv/.package
+	$(PINS) -r requirements/demo.txt
+	@touch $@
+
+.venv/.dev: requirements/dev.txt .venv/.demo
+	$(PINS) -r requirements/dev.txt
+	@touch $@
+
+.cache/node.stamp: tests/clients/package-lock.json tests/clients/install
+	requirements/need npm
+	@mkdir -p .cache
+	if command -v npm >/dev/null; then tests/clients/install && touch $@; fi

@@ -1,0 +1,1 @@
+"""The benchmark: Doorward next to nginx on the same machine, in the same run. Not shipped."""

@@ -1,0 +1,4 @@
+"""The management API: the same use cases as pages and commands, over HTTP and JSON, with API keys.
+
+Owns request and response forms (RFC 9457 for errors). Owns no rule: those are in ``provisioning`` and ``credentials``.
+"""

@@ -1,0 +1,105 @@
+"""The vocabulary of security events, and their one writer.
+
+A security event is written in the transaction of the change it describes: either both are there or neither. Calls are
+another matter (``CallLog``): they are batched, and a crash loses at most the last second of them.
+"""
+
+from collections.abc import Mapping
+from typing import Final
+
+import structlog
+
+from doorward.model import Instant, TenantId, UserId
+from doorward.storage import events
+from doorward.storage.database import Database, Transaction, Unstorable
+
+_log = structlog.get_logger("doorward.audit")
+
+EVENTS: Final[Mapping[str, str]] = {
+    "session:started": "Somebody signed in.",
+    "session:refused": "A sign-in was refused.",
+    "session:ended": "Somebody signed out.",
+    "connection:approved": "A person let a client in.",
+    "connection:denied": "A person refused a client.",
+    "connection:activated": "A client redeemed its code and is connected.",
+    "connection:revoked": "A connection ended: its tokens work no more.",
+    "code:replayed": "A used authorization code came again; its connection was ended.",
+    "refresh_token:replayed": "A used refresh token came again after its window; its connection was ended.",
+    "access_token:revoked": "One access token was revoked.",
+    "client:registered": "A client registered itself (RFC 7591).",
+    "client:changed": "An administrator added or changed a client.",
+    "client_secret:created": "A client got one more secret.",
+    "client_secret:retired": "A client's secret got its end.",
+    "api_key:created": "An API key was made.",
+    "api_key:revoked": "An API key was revoked for ever.",
+    "user:changed": "A user was added or changed.",
+    "tenant:changed": "A tenant was added or changed.",
+    "membership:changed": "A member's roles were changed.",
+    "role:changed": "A role was added or changed.",
+    "server:changed": "An MCP server or its tool rules were added or changed.",
+    "permission:changed": "The permission catalogue was changed.",
+    "resources:changed": "The resource tree of a tenant was changed.",
+    "signing_key:created": "A signing key was made.",
+}
+"""Every event's name (``noun:past-tense verb``) and what it tells, in words."""
+
+
+def record(  # noqa: PLR0913  (an event has that many sides)
+    tx: Transaction,
+    *,
+    name: str,
+    at: Instant,
+    tenant_id: TenantId | None = None,
+    actor_id: UserId | None = None,
+    subject: str,
+    detail: Mapping[str, str] | None = None,
+    request_id: str | None = None,
+) -> None:
+    """Write one security event in ``tx``. ``name`` must be in ``EVENTS``; ``detail`` must hold no secret."""
+    if name not in EVENTS:
+        message = f"unknown audit event {name!r}"
+        raise ValueError(message)
+    event = events.AuditEvent(
+        at=at, tenant_id=tenant_id, actor_id=actor_id, name=name, subject=subject, detail=detail or {},
+        request_id=request_id,
+    )  # fmt: skip
+    events.insert_events(tx, [event])
+
+
+class CallLog:
+    """Calls waiting to be written. ``flush`` is called at least once a second and at the end."""
+
+    def __init__(self, database: Database, *, limit: int = 50_000) -> None:
+        self._database = database
+        self._waiting: list[events.CallEvent] = []
+        self._limit = limit
+        self.lost = 0
+        """Calls dropped since the last flush, because storage did not take them (for too long); the log tells."""
+
+    def add(self, call: events.CallEvent) -> None:
+        """Remember one call; never blocks, never raises."""
+        if len(self._waiting) < self._limit:
+            self._waiting.append(call)
+        else:
+            self.lost += 1
+
+    async def flush(self, *, chunk: int = 500) -> None:
+        """Write what waits, in chunks so that no other write waits long. Raises ``StorageUnavailable``."""
+        if self.lost:
+            _log.error("calls lost", count=self.lost)
+            self.lost = 0
+        while self._waiting:
+            calls = self._waiting[:chunk]
+            await self._write(calls)
+            del self._waiting[: len(calls)]
+
+    async def _write(self, calls: list[events.CallEvent]) -> None:
+        try:
+            await self._database.write(lambda tx: events.insert_calls(tx, calls))
+        except Unstorable:
+            # One that can never be written must not keep the others waiting for ever.
+            if len(calls) == 1:
+                self.lost += 1
+                return
+            for half in (calls[: len(calls) // 2], calls[len(calls) // 2 :]):
+                await self._write(half)

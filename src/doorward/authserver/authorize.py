@@ -1,0 +1,129 @@
+"""The authorization endpoint: from a query to a pending request, and what has to happen next (security A1 to A36).
+
+``GET`` has no side effects: it reads, decides and seals. Who is asked what, and when, is decided by ``next_step`` and
+nowhere else; the consent page asks it again, so that a step cannot be skipped by editing a URL (A23).
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from doorward.authserver import returning
+from doorward.authserver.clients import ClientDirectory
+from doorward.authserver.discovery import default_scopes
+from doorward.authserver.envelope import Pending
+from doorward.credentials.secret import base64url
+from doorward.model import SECOND, Client, Entropy, Instant, RequestId, Session, User
+from doorward.protocol import authorization, client_metadata, faults, scope
+from doorward.protocol.authorization import AuthorizationRequest
+from doorward.protocol.endpoints import Endpoint, Endpoints
+from doorward.protocol.errors import PageError, RedirectableError
+from doorward.storage import permissions, servers
+from doorward.storage.database import Reader
+
+SignedIn = tuple[Session, User]
+"""A live browser session and its active user."""
+
+
+@dataclass(frozen=True, slots=True)
+class SignIn:
+    """The person has to sign in; with ``again`` although somebody is signed in."""
+
+    again: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Consent:
+    """The person has to be asked."""
+
+    session: Session
+    user: User
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """The client is told at once."""
+
+    error: RedirectableError
+
+
+NextStep = SignIn | Consent | Answer
+
+
+def begin(
+    reader: Reader, params: Sequence[tuple[str, str]], *, directory: ClientDirectory, issuer: str, now: Instant,
+    entropy: Entropy,
+) -> Pending:  # fmt: skip
+    """Check an authorization request, given as raw pairs.
+
+    Raises ``PageError`` while client and redirect URI are not proven, ``RedirectableError`` afterwards.
+    """
+    identified = authorization.parse_client_and_redirect(params)
+    client = directory.asking(reader, identified.client_id)
+    if client is None:
+        fault = (
+            faults.CLIENT_UNKNOWN
+            if client_metadata.may_be_client_id(identified.client_id)
+            else faults.CLIENT_ID_DAMAGED
+        )
+        raise PageError(fault, reason=f"unknown client {identified.client_id[:200]!r}")
+    client = returning.with_appended(client, identified.redirect_uri)
+    endpoints = Endpoints(public_url=issuer, servers=servers.servers(reader))
+    request = authorization.parse_authorization_request(
+        params, client, identified, issuer=issuer, is_resource=lambda url: endpoints.by_url(url) is not None
+    )
+    endpoint = _endpoint(endpoints, request, issuer)
+    return Pending(
+        id=RequestId("req_" + base64url(entropy(12))),
+        request=request,
+        client_name=client.name,
+        resource=endpoint.url,
+        tenant_slug=endpoint.tenant_slug,
+        scopes=_scopes(reader, request, client, issuer),
+        issued_at=now,
+    )
+
+
+def next_step(pending: Pending, signed_in: SignedIn | None, *, issuer: str) -> NextStep:
+    """Decide what comes next. Consent is never silent: there is no step that answers with a code (E14, G9)."""
+    request = pending.request
+    if "none" in request.prompt:
+        # OIDC Core section 3.1.2.6: no page at all.
+        fault, error = (faults.LOGIN_REQUIRED, "login_required")
+        if signed_in is not None:
+            fault, error = (faults.CONSENT_REQUIRED, "consent_required")
+        return Answer(request.refusal(fault, error, issuer=issuer, reason=f"prompt=none: {error}"))
+    if signed_in is None:
+        return SignIn(again=False)
+    session, user = signed_in
+    return SignIn(again=True) if session.authenticated_at < _fresh_since(pending) else Consent(session, user)
+
+
+def _fresh_since(pending: Pending) -> Instant:
+    """Return the moment before which a sign-in is too old for this request."""
+    request = pending.request
+    if request.prompt & {"login", "select_account"}:
+        return pending.issued_at
+    return Instant(0 if request.max_age is None else pending.issued_at - request.max_age * SECOND)
+
+
+def _endpoint(endpoints: Endpoints, request: AuthorizationRequest, issuer: str) -> Endpoint:
+    # Clients of before RFC 8707 name no server; root metadata, where they came from, is about the short URL.
+    endpoint = endpoints.short() if request.resource is None else endpoints.by_url(request.resource)
+    if endpoint is None:
+        raise request.refusal(
+            faults.RESOURCE_UNKNOWN, "invalid_target", issuer=issuer, reason="no resource, and no short URL"
+        )
+    return endpoint
+
+
+def _scopes(reader: Reader, request: AuthorizationRequest, client: Client, issuer: str) -> tuple[str, ...]:
+    """Return what the page will show: asked and in the catalogue (ruling 7), ``offline_access`` last if asked."""
+    catalogue = permissions.catalogue(reader)
+    shown = scope.narrow(request.scopes, {entry.permission for entry in catalogue})
+    shown = default_scopes(catalogue) if shown is None else shown
+    if client.scope_limit is not None:
+        shown = tuple(each for each in shown if each in client.scope_limit)
+    if not shown:
+        asked = " ".join(request.scopes or ())[:200]
+        raise request.refusal(faults.SCOPE_INVALID, "invalid_scope", issuer=issuer, reason=f"nothing left of {asked!r}")
+    return (*shown, scope.OFFLINE_ACCESS) if scope.OFFLINE_ACCESS in (request.scopes or ()) else shown

@@ -1,0 +1,108 @@
+"""What ``consent.html`` is told (``product.md`` B10, B20; MCP authorization, consent requirements; G10, E4).
+
+Names that others chose are data: the template escapes and cuts them, and a "Verified" badge comes from the host that
+the answer goes to, never from a name.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+from urllib.parse import urlencode, urlsplit
+
+from doorward.authserver.consent import AskAgain, Choice, Question
+from doorward.model import Permission, PermissionEntry
+from doorward.protocol import redirect_uri
+from doorward.protocol.scope import OFFLINE_ACCESS
+from doorward.web.words import initials
+
+CONSENT_PATH: Final = "/oauth/consent"
+SIGN_IN_PATH: Final = "/sign-in"
+
+_AWAY: Final[Mapping[str, Any]] = {
+    "name": OFFLINE_ACCESS,
+    "words": "Stay connected until you disconnect it",
+    "destructive": False,
+    "allowed": True,
+    "new": False,
+}
+
+
+def sign_in_url(sealed_request: str, *, again: bool) -> str:
+    """Return where the person signs in and comes back to the request from; ``again``: although signed in."""
+    back = f"{CONSENT_PATH}?{urlencode({'request': sealed_request})}"
+    return f"{SIGN_IN_PATH}?{urlencode({'next': back, **({'switch': '1'} if again else {})})}"
+
+
+def context(
+    question: Question, *, sealed_form: str, sealed_request: str, again: AskAgain | None,
+    verified_host: Callable[[str, str], str | None],
+) -> dict[str, Any]:  # fmt: skip
+    """Return the template's context."""
+    request, client = question.pending.request, question.client
+    return {
+        "client": {
+            "name": client.name,
+            "verified_host": verified_host(request.redirect_uri, client.id),
+            "client_uri_host": urlsplit(client.client_uri).hostname if client.client_uri else None,
+        },
+        "redirect": _redirect(request.redirect_uri),
+        "server_host_path": question.endpoint.url.partition("://")[2],
+        "user": {"name": question.user.name, "email": question.user.email, "initials": initials(question.user.name)},
+        "tenants": [_tenant(question, choice) for choice in question.choices],
+        "pinned_tenant": question.endpoint.tenant_slug is not None,
+        "groups": _groups(question, _ticked(question, again)),
+        "message": None if again is None else again.message,
+        "request": sealed_form,
+        "switch_url": sign_in_url(sealed_request, again=True),
+    }
+
+
+def _redirect(uri: str) -> dict[str, Any]:
+    target = redirect_uri.describe(uri)
+    return {"host": target.host_display, "is_loopback": target.is_loopback, "scheme": target.scheme}
+
+
+def _tenant(question: Question, choice: Choice) -> dict[str, Any]:
+    return {
+        "slug": choice.tenant.slug,
+        "name": choice.tenant.name,
+        "role_names": list(choice.roles),
+        "selected": choice is question.chosen,
+    }
+
+
+def _ticked(question: Question, again: AskAgain | None) -> frozenset[str]:
+    """Return what stands ticked: by default all that may be granted but what destroys (ruling 7)."""
+    destructive = {str(entry.permission) for entry in question.catalogue if entry.destructive}
+    allowed = question.chosen.allowed
+    if again is None:
+        return allowed - destructive
+    return (again.ticked & allowed) | (allowed - again.offered - destructive)
+
+
+def _groups(question: Question, ticked: frozenset[str]) -> list[dict[str, Any]]:
+    entries = {str(entry.permission): entry for entry in question.catalogue}
+    groups: dict[str, list[dict[str, Any]]] = {}
+    for name in question.pending.scopes:
+        if name in entries:
+            groups.setdefault(name.partition(":")[0], []).append(_scope(question, entries[name], ticked))
+    shown = [{"resource": each, "title": _title(each), "scopes": scopes} for each, scopes in groups.items()]
+    if OFFLINE_ACCESS in question.pending.scopes:
+        scopes = [{**_AWAY, "ticked": OFFLINE_ACCESS in ticked}]
+        shown.append({"resource": OFFLINE_ACCESS, "title": "When you are away", "scopes": scopes})
+    return shown
+
+
+def _scope(question: Question, entry: PermissionEntry, ticked: frozenset[str]) -> dict[str, Any]:
+    name = entry.permission
+    return {
+        "name": name,
+        "words": entry.words,
+        "destructive": entry.destructive,
+        "allowed": name in question.chosen.allowed,
+        "ticked": name in ticked,
+        "new": bool(question.held) and Permission(name) not in question.held,
+    }
+
+
+def _title(resource: str) -> str:
+    return resource.replace("_", " ").replace("-", " ").capitalize()

@@ -1,0 +1,132 @@
+"""The authorization request while a person answers it: sealed, and carried by the browser (ruling 10, A36, G6).
+
+Nothing is stored before there is an answer. What is sealed cannot be read, changed or made up, and the browser's own
+cookie is part of the seal: a link to somebody else's request opens nothing.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any, Final
+
+from doorward.model import SECOND, ClientId, Entropy, Instant, RequestId, UserId
+from doorward.protocol import faults
+from doorward.protocol.authorization import AuthorizationRequest
+from doorward.protocol.errors import PageError
+from doorward.vault import Sealer, Unsealed
+
+LIFETIME: Final = 1800 * SECOND
+"""Time to sign in, look and answer."""
+_REQUEST: Final = "authorization-request/1"
+_FORM: Final = "consent-form/1"
+"""Labels of the seal. A change of the members needs a new number: then an old envelope does not open."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pending:
+    """A valid request that waits for its person.
+
+    ``scopes`` is what the page shows: what was asked and exists, in the order asked; ``resource`` is the server's
+    canonical URL and ``tenant_slug`` the tenant that it pins; ``client_name`` is what the client says of itself.
+    """
+
+    id: RequestId
+    request: AuthorizationRequest
+    client_name: str
+    resource: str
+    tenant_slug: str | None
+    scopes: tuple[str, ...]
+    issued_at: Instant
+
+    @property
+    def expires_at(self) -> Instant:
+        """When it cannot be answered any more."""
+        return Instant(self.issued_at + LIFETIME)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShownForm:
+    """What a consent page showed to whom: the answer to it may choose among this and nothing else (G3, G11).
+
+    ``offered`` are the scopes that could be ticked in the tenant ``tenant_slug``, the one that was preselected.
+    """
+
+    pending: Pending
+    user_id: UserId
+    tenant_slug: str
+    offered: frozenset[str]
+
+
+class Envelopes:
+    """Seals and opens both, for one browser each."""
+
+    def __init__(self, sealer: Sealer) -> None:
+        self._sealer = sealer
+
+    def seal_request(self, pending: Pending, browser: str, *, entropy: Entropy) -> str:
+        """Return the request as base64url text for a URL."""
+        return self._seal(_REQUEST, _members(pending), browser, entropy)
+
+    def open_request(self, sealed: str, browser: str | None, *, now: Instant) -> Pending:
+        """Return the request. Raises ``PageError``: from another browser, altered, expired."""
+        return _pending(self._open(_REQUEST, sealed, browser, now))
+
+    def seal_form(self, form: ShownForm, browser: str, *, entropy: Entropy) -> str:
+        """Return what a page showed, for its hidden field."""
+        shown = {"user": form.user_id, "tenant": form.tenant_slug, "offered": sorted(form.offered)}
+        return self._seal(_FORM, {**_members(form.pending), "shown": shown}, browser, entropy)
+
+    def open_form(self, sealed: str, browser: str | None, *, now: Instant) -> ShownForm:
+        """Return what the answered page showed. Raises ``PageError`` like ``open_request``."""
+        members = self._open(_FORM, sealed, browser, now)
+        shown = members["shown"]
+        return ShownForm(
+            pending=_pending(members),
+            user_id=UserId(shown["user"]),
+            tenant_slug=shown["tenant"],
+            offered=frozenset(shown["offered"]),
+        )
+
+    def _seal(self, label: str, members: Mapping[str, Any], browser: str, entropy: Entropy) -> str:
+        payload = json.dumps(members, separators=(",", ":"), ensure_ascii=False).encode()
+        return self._sealer.seal(label, payload, aad=browser.encode(), entropy=entropy)
+
+    def _open(self, label: str, sealed: str, browser: str | None, now: Instant) -> dict[str, Any]:
+        if browser is None:
+            raise PageError(faults.REQUEST_FOREIGN, reason="no browser cookie")
+        try:
+            members: dict[str, Any] = json.loads(self._sealer.open(label, sealed, aad=browser.encode()))
+        except Unsealed:
+            raise PageError(faults.REQUEST_FOREIGN, reason="another browser, another key, or altered") from None
+        if now >= members["issued_at"] + LIFETIME:
+            raise PageError(faults.REQUEST_EXPIRED, reason="envelope is older than its lifetime")
+        return members
+
+
+def _members(pending: Pending) -> dict[str, Any]:
+    request = {**asdict(pending.request), "prompt": sorted(pending.request.prompt), "scopes": None}
+    return {
+        "id": pending.id,
+        "request": request,
+        "client_name": pending.client_name,
+        "resource": pending.resource,
+        "tenant_slug": pending.tenant_slug,
+        "scopes": pending.scopes,
+        "issued_at": pending.issued_at,
+    }
+
+
+def _pending(members: Mapping[str, Any]) -> Pending:
+    said = members["request"]
+    request = AuthorizationRequest(
+        **{**said, "client_id": ClientId(said["client_id"]), "prompt": frozenset(said["prompt"])}
+    )
+    return Pending(
+        id=RequestId(members["id"]),
+        request=request,
+        client_name=members["client_name"],
+        resource=members["resource"],
+        tenant_slug=members["tenant_slug"],
+        scopes=tuple(members["scopes"]),
+        issued_at=Instant(members["issued_at"]),
+    )

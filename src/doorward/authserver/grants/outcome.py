@@ -1,0 +1,40 @@
+"""What a grant comes to."""
+
+from dataclasses import dataclass
+
+from typing_extensions import override
+
+from doorward.credentials.issuer import TokenIssuer
+from doorward.credentials.secret import Fingerprinter
+from doorward.model import Connection, Permission
+from doorward.protocol.errors import OAuthError
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TokenRules:
+    """What every grant needs beside the request. Times are in seconds."""
+
+    issuer: TokenIssuer
+    fingerprinter: Fingerprinter
+    refresh_idle: int
+    replay_window: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Granted:
+    """Tokens may be made: an access token for ``scopes``, and ``refresh_token`` goes with it."""
+
+    connection: Connection
+    scopes: frozenset[Permission]
+    refresh_token: str | None
+
+    @override
+    def __repr__(self) -> str:
+        return f"Granted(connection={self.connection.id!r})"
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """A refusal that changed something which must stay (a counted attempt, a connection that was ended)."""
+
+    error: OAuthError

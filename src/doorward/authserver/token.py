@@ -1,0 +1,49 @@
+"""The token endpoint: authenticate the client, read the grant, let its file decide, and only then mint.
+
+The grant runs in one write; the access token is signed after the commit that holds the change. What a crash in between
+loses can be asked for again: the same refresh token gives the same successor.
+"""
+
+from doorward.authserver import clients
+from doorward.authserver.clients import ClientDirectory
+from doorward.authserver.grants import authorization_code, client_credentials, refresh_token
+from doorward.authserver.grants.outcome import Granted, Refused, TokenRules
+from doorward.model import Client, Entropy, Instant
+from doorward.protocol import faults
+from doorward.protocol import token as messages
+from doorward.protocol.client_auth import PresentedClient
+from doorward.protocol.errors import OAuthError
+from doorward.protocol.token import AuthorizationCodeRequest, ClientCredentialsRequest, TokenForm
+from doorward.storage.database import Transaction
+
+
+def exchange(  # noqa: PLR0913
+    tx: Transaction, form: TokenForm, presented: PresentedClient, *, directory: ClientDirectory, rules: TokenRules,
+    now: Instant, entropy: Entropy,
+) -> Granted | Refused:  # fmt: skip
+    """Decide one token request. Raises ``OAuthError`` where the refusal changes nothing."""
+    client = clients.authenticated(tx, directory, presented, rules.fingerprinter, now)
+    request = messages.read_grant(form)
+    _require_grant(client, form.required("grant_type"))
+    if isinstance(request, AuthorizationCodeRequest):
+        return authorization_code.redeem(tx, request, client, rules=rules, now=now, entropy=entropy)
+    if isinstance(request, ClientCredentialsRequest):
+        return client_credentials.issue(tx, request, client, rules=rules, now=now, entropy=entropy)
+    return refresh_token.refresh(tx, request, client, rules=rules, now=now)
+
+
+def answer(
+    granted: Granted, *, rules: TokenRules, access_ttl: int, now: Instant, entropy: Entropy
+) -> dict[str, str | int]:
+    """Mint the access token, ``access_ttl`` in seconds, and return the members of the answer (C32)."""
+    text, expires_in = rules.issuer.access_token(
+        granted.connection, granted.scopes, now=now, entropy=entropy, ttl=access_ttl
+    )
+    return messages.token_response(text, expires_in, granted.scopes, granted.refresh_token)
+
+
+def _require_grant(client: Client, grant_type: str) -> None:
+    # C14: what the server offers is not yet what this client registered for.
+    if grant_type not in client.grant_types:
+        reason = f"client {client.id} is not registered for {grant_type}"
+        raise OAuthError(faults.GRANT_NOT_REGISTERED, "unauthorized_client", reason=reason)

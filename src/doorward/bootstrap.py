@@ -1,0 +1,320 @@
+"""The composition root: settings become a clock, entropy, storage, keys and, from these, the program.
+
+The only place where the clock is read and randomness is drawn, and the only one besides ``cli`` that knows
+``settings``. Everything is built by ordinary constructor calls; nobody else builds collaborators.
+"""
+
+import contextlib
+import os
+import socket
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any, Final
+
+import structlog
+import uvloop
+from starlette.routing import Route
+
+from doorward import server
+from doorward.accounts.passwords import PasswordPool
+from doorward.accounts.routes import SignInPages
+from doorward.accounts.sign_in import SignIn
+from doorward.api.resources import ResourcesApi
+from doorward.audit import CallLog
+from doorward.authserver.routes import AuthServer
+from doorward.clients import profiles
+from doorward.credentials import signing_keys
+from doorward.credentials.authenticate import Door
+from doorward.credentials.issuer import TokenIssuer
+from doorward.credentials.secret import Fingerprinter, derive
+from doorward.credentials.signing_keys import SigningKeys
+from doorward.dashboard.keys import KeysPage
+from doorward.dashboard.signed_in import Home, SignedIn
+from doorward.gateway.key_uses import KeyUses
+from doorward.gateway.proxy import Gateway
+from doorward.logs import configure_logs
+from doorward.model import Entropy, Instant
+from doorward.server import App
+from doorward.settings import Settings, SettingsError
+from doorward.storage import housekeeping
+from doorward.storage import keys as stored_keys
+from doorward.storage.database import Database, Reader, Transaction
+from doorward.storage.opening import hold_node_lock, open_database
+from doorward.vault import Sealer
+from doorward.web.cookies import Cookies
+from doorward.web.errors import Errors
+from doorward.web.fault_pages import FaultPages
+from doorward.web.fetch import Fetcher
+from doorward.web.front_door import FrontDoor, router
+from doorward.web.mcp_page import McpPage
+from doorward.web.pages import Pages
+from doorward.web.requester import Requester
+from doorward.web.static_files import StaticFiles
+
+TEMPLATE_PACKAGES: Final = ("doorward.accounts", "doorward.authserver", "doorward.dashboard")
+KEY_BYTES: Final = 32
+_KEY_CHECK: Final = "key_check"
+
+
+def clock() -> Instant:
+    """Return the present moment."""
+    return Instant(time.time_ns() // 1000)
+
+
+def entropy(count: int) -> bytes:
+    """Return ``count`` unpredictable bytes."""
+    return os.urandom(count)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Core:
+    """What every command needs, whether it serves or only changes something."""
+
+    settings: Settings
+    database: Database
+    now: Callable[[], Instant]
+    entropy: Entropy
+    fingerprinter: Fingerprinter
+    sealer: Sealer
+    master_key: bytes
+    passwords: PasswordPool
+    signing_keys: SigningKeys
+
+    async def close(self) -> None:
+        """Let go of the database and of the password threads."""
+        self.passwords.close()
+        await self.database.close()
+
+
+async def open_core(settings: Settings, *, create: bool) -> Core:
+    """Open data directory, key file and database; with ``create`` they are made where they are missing.
+
+    Raises ``SettingsError`` where something is missing or does not belong together.
+    """
+    master = read_master_key(settings.key_file, create=create)
+    database = open_database(settings.database_url, create=create)
+    sealer, fingerprinter = Sealer(derive(master, "vault")), Fingerprinter(derive(master, "fingerprint"))
+    try:
+        ring = await database.read(lambda reader: _checked_ring(reader, sealer, fingerprinter, settings.key_file))
+        if ring is None:
+            await database.write(lambda tx: _first_keys(tx, sealer, fingerprinter))
+            ring = await database.read(lambda reader: signing_keys.load(reader, sealer=sealer))
+    except BaseException:
+        await database.close()
+        raise
+    if ring is None:
+        raise SettingsError("the database holds no usable signing key. Restore it from a backup.")
+    return Core(
+        settings=settings,
+        database=database,
+        now=clock,
+        entropy=entropy,
+        fingerprinter=fingerprinter,
+        sealer=sealer,
+        master_key=master,
+        passwords=PasswordPool(max_workers=settings.passwords.workers, queue_limit=settings.passwords.queue),
+        signing_keys=ring,
+    )
+
+
+def read_master_key(path: Path, *, create: bool) -> bytes:
+    """Return the 32 bytes of the key file. Raises ``SettingsError`` where it is missing, open to others or damaged."""
+    if create and not path.exists():
+        _write_private(path, entropy(KEY_BYTES).hex() + "\n")
+    try:
+        text, mode = path.read_text(encoding="ascii").strip(), path.stat().st_mode
+    except (OSError, UnicodeDecodeError) as wrong:
+        raise SettingsError(f"{path}: no key file. Run `doorward init`, or name the right data directory.") from wrong
+    if mode & 0o077:
+        raise SettingsError(f"{path}: others on this machine can read it. Run `chmod 600 {path}`.")
+    try:
+        key = bytes.fromhex(text)
+    except ValueError:
+        key = b""
+    if len(key) != KEY_BYTES or len(set(key)) < KEY_BYTES // 4:
+        # N2: a placeholder or shortened key would make every fingerprint and seal guessable.
+        raise SettingsError(f"{path}: not a key of ours. Restore it from a backup.")
+    return key
+
+
+def _write_private(path: Path, text: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "w", encoding="ascii") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _checked_ring(reader: Reader, sealer: Sealer, fingerprinter: Fingerprinter, key_file: Path) -> SigningKeys | None:
+    known = stored_keys.meta(reader, _KEY_CHECK)
+    if known is not None and known != fingerprinter.of(_KEY_CHECK):
+        raise SettingsError(f"{key_file}: belongs to another database. Put the right key file beside this one.")
+    return signing_keys.load(reader, sealer=sealer)
+
+
+def _first_keys(tx: Transaction, sealer: Sealer, fingerprinter: Fingerprinter) -> None:
+    # Two commands may start on an empty database at once: the row that was written first decides who makes the key.
+    if stored_keys.put_meta_once(tx, _KEY_CHECK, fingerprinter.of(_KEY_CHECK)):
+        signing_keys.create(tx, sealer=sealer, now=clock(), entropy=entropy)
+
+
+async def build(core: Core) -> App:
+    """Return the program over an open core. Raises ``SettingsError``."""
+    settings = core.settings
+    door = Door(
+        issuer=settings.public_url,
+        keys=core.signing_keys,
+        fingerprinter=core.fingerprinter,
+        prefix=settings.api_keys.prefix,
+    )
+    issuer = TokenIssuer(
+        issuer=settings.public_url,
+        keys=lambda: core.signing_keys,
+        refresh_keys={"1": derive(core.master_key, "refresh/1")},
+    )
+    static = StaticFiles()
+    pages = Pages(public_url=settings.public_url, static=static, packages=TEMPLATE_PACKAGES)
+    errors = Errors(pages=pages, now=core.now)
+    calls, uses = CallLog(core.database), KeyUses(core.database)
+    gateway = Gateway(
+        database=core.database,
+        authenticate=door.authenticate,
+        issuer=issuer,
+        public_url=settings.public_url,
+        now=core.now,
+        entropy=core.entropy,
+        session_key=derive(core.master_key, "session"),
+        allowed_origins=settings.server.allowed_origins,
+        body_limit=settings.limits.body,
+        record=calls.add,
+        touch=uses.touch,
+        browser_page=McpPage(pages=pages, entropy=core.entropy).app,
+        upstream_timeout=settings.limits.upstream_timeout,
+        upstream_body_limit=settings.limits.upstream_body,
+    )
+    routes = [*static.routes(), *FaultPages(pages=pages).routes(), *_surfaces(core, door, issuer, pages, errors)]
+    https = settings.public_url.startswith("https:")
+    front = FrontDoor(router(routes), errors=errors, entropy=core.entropy, https=https)
+    return App(gateway=gateway, pages=front, flushes=[calls.flush, uses.flush], chores=[partial(_tidy, core)])
+
+
+async def _tidy(core: Core) -> None:
+    await housekeeping.tidy(core.database, core.now())
+
+
+def _surfaces(core: Core, door: Door, issuer: TokenIssuer, pages: Pages, errors: Errors) -> list[Route]:
+    """Return the routes of everything that a person or a program meets besides the gateway."""
+    settings = core.settings
+    cookies = Cookies(secure=settings.public_url.startswith("https:"))
+    requester = Requester(settings.server.trusted_proxies)
+    authserver = AuthServer(
+        database=core.database,
+        now=core.now,
+        entropy=core.entropy,
+        public_url=settings.public_url,
+        issuer=issuer,
+        signing_keys=lambda: core.signing_keys,
+        fingerprinter=core.fingerprinter,
+        sealer=core.sealer,
+        pages=pages,
+        errors=errors,
+        cookies=cookies,
+        pinned_documents=_pinned(settings),
+        bundled_documents=_bundled(settings),
+        cimd_policy=settings.cimd.policy,
+        fetcher=Fetcher(now=core.now, allow_loopback=settings.cimd.allow_loopback),
+        vendor_schemes=profiles.vendor_schemes(),
+        verified_host=profiles.verified_host,
+        code_ttl=settings.tokens.code_ttl,
+        access_ttl=settings.tokens.access_ttl,
+        refresh_idle=settings.tokens.refresh_idle,
+        refresh_absolute=settings.tokens.refresh_absolute,
+        registration_policy=settings.registration.policy,
+        api_key_prefix=settings.api_keys.prefix,
+        allowed_origins=settings.server.allowed_origins,
+        requester=requester,
+    )
+    sign_in = SignIn(
+        database=core.database,
+        passwords=core.passwords,
+        fingerprinter=core.fingerprinter,
+        now=core.now,
+        entropy=core.entropy,
+        session_seconds=settings.tokens.session,
+    )
+    sign_in_pages = SignInPages(
+        pages=pages,
+        cookies=cookies,
+        sign_in=sign_in,
+        database=core.database,
+        fingerprinter=core.fingerprinter,
+        now=core.now,
+        public_url=settings.public_url,
+        describe_next=authserver.describe,
+        requester=requester,
+    )
+    signed_in = SignedIn(database=core.database, cookies=cookies, fingerprinter=core.fingerprinter, now=core.now)
+    keys_page = KeysPage(
+        pages=pages,
+        signed_in=signed_in,
+        database=core.database,
+        fingerprinter=core.fingerprinter,
+        now=core.now,
+        entropy=core.entropy,
+        public_url=settings.public_url,
+        prefix=settings.api_keys.prefix,
+    )
+    resources = ResourcesApi(
+        database=core.database,
+        authenticate_api_key=lambda reader, text: door.authenticate(reader, text, now=core.now()).principal,
+        now=core.now,
+    )
+    return [*Home.routes(), *authserver.routes(), *sign_in_pages.routes(), *keys_page.routes(), *resources.routes()]
+
+
+def _pinned(settings: Settings) -> dict[str, bytes]:
+    """Read the operator's own copies of Client ID Metadata Documents."""
+    found = {}
+    for url, path in settings.cimd.pinned.items():
+        try:
+            found[url] = Path(path).read_bytes()
+        except OSError as wrong:
+            raise SettingsError(f"cimd.pinned: {path} cannot be read ({wrong.strerror}). Mend the path.") from wrong
+    return found
+
+
+def _bundled(settings: Settings) -> Mapping[str, Mapping[str, Any]]:
+    """Return our copies of known vendors' documents but those that the operator does not want."""
+    unknown = set(settings.cimd.unbundled) - profiles.bundled_documents().keys()
+    if unknown:
+        raise SettingsError(f"cimd.unbundled: no copy of {min(unknown)} is bundled. Take it out.")
+    return {url: each for url, each in profiles.bundled_documents().items() if url not in settings.cimd.unbundled}
+
+
+def serve(settings: Settings) -> None:
+    """Run the server until a signal ends it. Raises ``SettingsError``, ``NotReady``."""
+    configure_logs(settings.log.level, settings.log.format)
+    host, port = settings.server.host, settings.server.port
+    try:
+        listener = server.listen(host, port)
+    except OSError as wrong:
+        raise SettingsError(f"{host} port {port}: {wrong.strerror}. Choose another address or port.") from wrong
+    with contextlib.closing(listener), hold_node_lock(settings.database_url):
+        uvloop.run(_serve(settings, listener))
+
+
+async def _serve(settings: Settings, listener: socket.socket) -> None:
+    core = await open_core(settings, create=True)
+    try:
+        app = await build(core)
+
+        async def ready() -> None:
+            structlog.get_logger("doorward").info("serving", url=settings.public_url)
+
+        await server.run(app, listener, on_ready=ready)
+    finally:
+        await core.close()

@@ -1,0 +1,65 @@
+"""The ``doorward`` command. Subcommands are loaded when they are called, so that ``--help`` answers at once."""
+
+import importlib
+import sys
+from collections.abc import Sequence
+from typing import Any, Final
+
+import click
+from typing_extensions import override
+
+from doorward.cli.errors import report
+
+COMMANDS: Final = {
+    "demo": ("doorward.cli.demo:demo", "Try everything: an example MCP server, tenants, people and keys."),
+    "init": ("doorward.cli.init:init", "Write a configuration file and make the data directory with its keys."),
+    "serve": ("doorward.cli.serve:serve", "Open the door: run the server."),
+    "apply": ("doorward.cli.apply:apply", "Make servers, people, tenants and rights what a file says."),
+    "client": ("doorward.cli.client:client", "Add and retire the secrets of OAuth clients."),
+    "token": ("doorward.cli.token:token", "Make and revoke API keys without a browser."),
+}
+"""Name to where the command is and its line in the list."""
+
+
+class Doorward(click.Group):
+    """The group of all commands, with our form of errors."""
+
+    @override
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    @override
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        module, _, name = COMMANDS[cmd_name][0].partition(":")
+        command: click.Command = getattr(importlib.import_module(module), name)
+        return command
+
+    @override
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, words) for name, (_, words) in COMMANDS.items()])
+
+    @override
+    def main(self, args: Sequence[str] | None = None, *more: Any, **extra: Any) -> Any:
+        try:
+            super().main(args, *more, **{**extra, "standalone_mode": False})
+        except Exception as wrong:  # noqa: BLE001  (the last place that can turn it into one line)
+            sys.exit(report(wrong))
+        except KeyboardInterrupt:
+            sys.exit(130)
+
+
+@click.group(
+    cls=Doorward,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    epilog="Example: doorward demo",
+)
+@click.version_option(package_name="doorward", message="doorward %(version)s")
+def main() -> None:
+    """The front door of MCP servers: OAuth, API keys and live permissions in one program."""
+
+
+if __name__ == "__main__":
+    main(prog_name="doorward")

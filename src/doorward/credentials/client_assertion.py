@@ -1,0 +1,42 @@
+"""Whether one of a client's public keys signed its assertion (RFC 7523 section 3, point 9; RFC 7515 section 5.2)."""
+
+from collections.abc import Collection, Mapping
+
+from joserfc import jws
+from joserfc.errors import JoseError
+from joserfc.jwk import ECKey, RSAKey
+
+from doorward.protocol import client_assertion
+from doorward.protocol.client_assertion import Assertion, BadAssertion
+
+
+def verify(assertion: Assertion, keys: Collection[Mapping[str, str]]) -> None:
+    """Return if one of ``keys`` signed. Raises ``BadAssertion``.
+
+    The algorithm comes from the key's kind, never from the header alone: a public key is no HMAC secret (C29).
+    """
+    if not any(_signed(assertion, key) for key in client_assertion.candidates(assertion, keys)):
+        raise BadAssertion("no key of this client signed it")
+
+
+def importable(key: Mapping[str, str]) -> bool:
+    """Say whether ``key`` is one at all, and not merely of the right shape (a point that is not on the curve)."""
+    try:
+        _imported(key)
+    except (JoseError, ValueError):
+        return False
+    return True
+
+
+def _signed(assertion: Assertion, key: Mapping[str, str]) -> bool:
+    try:
+        jws.deserialize_compact(assertion.text, _imported(key), algorithms=[assertion.algorithm])
+    except (JoseError, ValueError):
+        return False
+    return True
+
+
+def _imported(key: Mapping[str, str]) -> ECKey | RSAKey:
+    made: ECKey | RSAKey = ECKey.import_key(dict(key)) if key["kty"] == "EC" else RSAKey.import_key(dict(key))
+    _ = made.public_key  # importing is lazy: this reads the numbers
+    return made

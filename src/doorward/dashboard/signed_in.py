@@ -1,0 +1,58 @@
+"""Who is at the browser, for every settings page; and the way to the sign-in page for those who are nobody yet."""
+
+from collections.abc import Callable
+from urllib.parse import urlencode
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from doorward.accounts.sessions import session_user
+from doorward.credentials.secret import Fingerprinter
+from doorward.model import Instant, Session, User
+from doorward.storage.database import Database, Reader
+from doorward.web.cookies import Cookies
+
+
+class SignedIn:
+    """Looks up the session of a request."""
+
+    def __init__(
+        self, *, database: Database, cookies: Cookies, fingerprinter: Fingerprinter, now: Callable[[], Instant]
+    ) -> None:
+        self._database = database
+        self._cookies = cookies
+        self._fingerprinter = fingerprinter
+        self._now = now
+
+    async def find(self, request: Request) -> tuple[Session, User] | None:
+        """Return the live session and its user, or None."""
+        return await self._database.read(lambda reader: self.find_in(reader, request))
+
+    def find_in(self, reader: Reader, request: Request) -> tuple[Session, User] | None:
+        """Return the same within a transaction: what is written is written for somebody who is signed in then."""
+        text = self._cookies.session(request)
+        return session_user(reader, text, fingerprinter=self._fingerprinter, now=self._now())
+
+
+class Home:
+    """``/`` and ``/settings``: there is one settings page yet, so they lead there."""
+
+    @staticmethod
+    def routes() -> list[Route]:
+        """Return the routes."""
+        return [Route(path, _home, methods=["GET"]) for path in ("/", "/settings")]
+
+
+async def _home(_request: Request) -> Response:
+    return see_other("/settings/keys")
+
+
+def sign_in_first(back: str) -> Response:
+    """Send the browser to the sign-in page, and from there to ``back`` (a path of ours)."""
+    return see_other(f"/sign-in?{urlencode({'next': back})}")
+
+
+def see_other(location: str) -> Response:
+    """Send the browser on with GET."""
+    return Response(status_code=303, headers={"Location": location, "Cache-Control": "no-store"})

@@ -1,0 +1,79 @@
+"""The demonstration as a process: open the core, set it up, serve, and say when everything is ready."""
+
+import asyncio
+import socket
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import uvloop
+
+from doorward import bootstrap, server
+from doorward.demo.announce import facts
+from doorward.demo.child import HarbourEnded, HarbourProcess
+from doorward.demo.memory import Memory
+from doorward.demo.prepare import prepare
+from doorward.logs import configure_logs
+from doorward.settings import ServerSettings, Settings
+from doorward.storage.opening import hold_node_lock
+
+Say: TypeAlias = Callable[[dict[str, Any]], None]
+
+
+def settings_of(data: Path, port: int) -> Settings:
+    """Return the settings of a demonstration: all defaults, on loopback."""
+    return replace(Settings(), data_dir=data.resolve(), server=ServerSettings(port=port))
+
+
+def run(
+    listener: socket.socket,
+    *,
+    data: Path,
+    memory: Memory,
+    harbour: HarbourProcess | None,
+    upstream: str | None,
+    say: Say,
+) -> None:
+    """Serve on ``listener`` until a signal says to end; call ``say`` with the facts once everything answers.
+
+    Raises ``HarbourEnded`` if Harbour ends before we do, ``NotOurs`` and ``NotReady`` where ``data`` cannot be used.
+    """
+    settings = settings_of(data, listener.getsockname()[1])
+    configure_logs("warning", "text")
+    with hold_node_lock(settings.database_url):
+        uvloop.run(_serve(listener, settings, memory, harbour, upstream, say))
+
+
+async def _serve(
+    listener: socket.socket,
+    settings: Settings,
+    memory: Memory,
+    harbour: HarbourProcess | None,
+    upstream: str | None,
+    say: Say,
+) -> None:
+    core = await bootstrap.open_core(settings, create=True)
+    try:
+        await prepare(core, memory, harbour=harbour, upstream=upstream)
+
+        async def ready() -> None:
+            if harbour is not None:
+                await asyncio.wrap_future(harbour.pushed)
+            say(facts(settings.public_url, memory))
+
+        app = await bootstrap.build(core)
+        await _until_one_ends(server.run(app, listener, on_ready=ready), harbour)
+    finally:
+        await core.close()
+
+
+async def _until_one_ends(serving: Any, harbour: HarbourProcess | None) -> None:
+    task = asyncio.ensure_future(serving)
+    others = [] if harbour is None else [asyncio.wrap_future(harbour.ended)]
+    await asyncio.wait([task, *others], return_when=asyncio.FIRST_COMPLETED)
+    if not task.done():
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        raise HarbourEnded(f"exit code {others[0].result()}")
+    await task

@@ -1,0 +1,293 @@
+"""One upstream connection: one request at a time, its answer parsed by httptools, read no faster than it is used."""
+
+import asyncio
+from collections import deque
+from enum import Enum
+from typing import Final, Protocol, cast
+
+import httptools
+
+HIGH_WATER: Final = 256 * 1024
+"""Bytes of a stream that may wait for their reader before the upstream is made to wait."""
+MAX_HEADER_BYTES: Final = 64 * 1024
+_NO_BODY: Final = frozenset({204, 304})
+
+
+class UpstreamError(Enum):
+    """What went wrong, coarsely."""
+
+    UNREACHABLE = "unreachable"
+    TIMEOUT = "timeout"
+    PROTOCOL = "protocol"
+    TOO_LARGE = "too_large"
+    BUSY = "busy"
+
+
+class UpstreamFailure(Exception):  # noqa: N818  (what happened to a request)
+    """No usable answer. ``reason`` is private. ``untouched``: a reused connection was closed without any byte."""
+
+    def __init__(self, kind: UpstreamError, reason: str, *, untouched: bool = False) -> None:
+        super().__init__(reason)
+        self.kind = kind
+        self.reason = reason
+        self.untouched = untouched
+
+
+class Owner(Protocol):
+    """The pool, as a connection sees it."""
+
+    def released(self, connection: "Connection", *, reusable: bool) -> None:
+        """Take a connection back after a complete answer."""
+
+    def lost(self, connection: "Connection") -> None:
+        """Forget a closed connection."""
+
+
+class Answer:
+    """An upstream's answer. ``headers`` are lower case, repeated ones keep their first value.
+
+    ``body`` is whole, unless ``streaming``: then ``chunk()`` gives the pieces, and ``close()`` must be called by whoever
+    stops reading before the end.
+    """
+
+    __slots__ = ("_connection", "body", "headers", "status", "streaming")
+
+    def __init__(self, status: int, headers: dict[bytes, bytes], body: bytes, connection: "Connection | None") -> None:
+        self.status = status
+        self.headers = headers
+        self.body = body
+        self.streaming = connection is not None
+        self._connection = connection
+
+    async def chunk(self) -> bytes:
+        """Return the next piece of an open stream; empty at its end. Raises ``UpstreamFailure``."""
+        return await self._connection.chunk(self) if self._connection is not None else b""
+
+    def close(self) -> None:
+        """Leave the stream: the upstream connection is closed, which tells the upstream to stop (2026-07-28)."""
+        if self._connection is not None:
+            self._connection.leave(self)
+
+
+class Connection:
+    """See the module. Not for use outside ``http_pool``. An ``asyncio.Protocol`` by its methods."""
+
+    def __init__(
+        self, loop: asyncio.AbstractEventLoop, pool: Owner, origin: tuple[str, int, bool], body_limit: int
+    ) -> None:
+        self.origin = origin
+        self.since = loop.time()
+        """When it last became idle, or last made progress."""
+        self._loop = loop
+        self._pool = pool
+        self._body_limit = body_limit
+        self._transport: asyncio.Transport | None = None
+        self._parser = httptools.HttpResponseParser(self)
+        self._waiter: asyncio.Future[Answer] | None = None
+        self._answer: Answer | None = None
+        self._wake: asyncio.Future[None] | None = None
+        self._exchanges = 0
+        self._reset()
+
+    def _reset(self) -> None:
+        self._headers: dict[bytes, bytes] = {}
+        self._header_bytes = 0
+        self._pieces: deque[bytes] = deque()
+        self._size = 0
+        self._began = False
+        self._framed = False
+        self._stream = False
+        self._complete = False
+        self._reusable = False
+        self._paused = False
+        self._failure: UpstreamFailure | None = None
+
+    @property
+    def usable(self) -> bool:
+        """Whether it is open and quiet."""
+        return self._transport is not None and not self._transport.is_closing() and self._waiter is None
+
+    async def exchange(self, request: bytes) -> Answer:
+        """Send ``request``; return when the answer is whole, or when a stream has begun."""
+        self._reset()
+        self._exchanges += 1
+        self.since = self._loop.time()
+        if self._transport is None or self._transport.is_closing():
+            raise UpstreamFailure(UpstreamError.UNREACHABLE, "closed before the request", untouched=True)
+        waiter: asyncio.Future[Answer] = self._loop.create_future()
+        self._waiter = waiter
+        self._transport.write(request)
+        try:
+            return await waiter
+        except asyncio.CancelledError:
+            self._cancelled(waiter)
+            raise
+
+    def _cancelled(self, waiter: "asyncio.Future[Answer]") -> None:
+        # The answer may have come in the same loop turn: then a whole one has given the connection back already, and
+        # somebody else may be using it.
+        if waiter.cancelled():
+            self.abort()
+        elif waiter.exception() is None:
+            self.leave(waiter.result())
+
+    async def chunk(self, answer: Answer) -> bytes:
+        """Return what has arrived of ``answer``, waiting for at least a byte; empty at the end."""
+        while True:
+            if self._answer is not answer:
+                return b""
+            if self._pieces:
+                data = b"".join(self._pieces)
+                self._pieces.clear()
+                self._size = 0
+                self._resume()
+                return data
+            if self._failure is not None:
+                raise self._failure
+            if self._complete:
+                self._finish(answer)
+                return b""
+            self._wake = self._loop.create_future()
+            try:
+                await self._wake
+            finally:
+                self._wake = None
+
+    def leave(self, answer: Answer) -> None:
+        """Stop reading ``answer``; a stream that is not at its end costs its connection."""
+        if self._answer is answer:
+            self._answer = None
+            self.abort()
+
+    def abort(self) -> None:
+        """Close now."""
+        if self._transport is not None:
+            self._transport.abort()
+
+    def check_deadline(self, now: float, first_byte: float, idle: float) -> None:
+        """Fail an exchange that has made no progress for too long."""
+        if now - self.since > (idle if self._began else first_byte) and not self._paused:
+            self._fail(UpstreamFailure(UpstreamError.TIMEOUT, "no byte for too long"))
+
+    # asyncio calls these.
+
+    def eof_received(self) -> bool:
+        """Close our half as well."""
+        return False
+
+    def pause_writing(self) -> None:
+        """Do nothing: requests are small and written at once."""
+
+    def resume_writing(self) -> None:
+        """Do nothing, as above."""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Keep the transport."""
+        self._transport = cast("asyncio.Transport", transport)  # uvloop's has the methods, not the class.
+
+    def data_received(self, data: bytes) -> None:
+        """Parse what came."""
+        self.since = self._loop.time()
+        if self._waiter is None and self._answer is None:
+            self.abort()  # Bytes nobody asked for: response splitting or a confused server.
+            return
+        self._began = True
+        try:
+            self._parser.feed_data(data)
+        except httptools.HttpParserUpgrade:
+            self._fail(UpstreamFailure(UpstreamError.PROTOCOL, "switched protocols"))
+        except httptools.HttpParserError as wrong:
+            self._fail(UpstreamFailure(UpstreamError.PROTOCOL, f"not HTTP/1.1: {wrong}"))
+
+    def connection_lost(self, _exc: Exception | None) -> None:
+        """End what was under way."""
+        self._pool.lost(self)
+        if self._began and not self._framed and self._headers and not self._complete:
+            self.on_message_complete()  # RFC 9112 section 6.3: neither length nor chunks, so it ends with the connection.
+        untouched = not self._began and self._exchanges > 1
+        self._fail(UpstreamFailure(UpstreamError.UNREACHABLE, "closed before the end", untouched=untouched))
+
+    # httptools calls these.
+
+    def on_message_begin(self) -> None:
+        """Refuse an answer after the answer: nobody asked for it, so the next caller must not get it."""
+        if self._complete:
+            self.abort()
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Keep one header."""
+        self._header_bytes += len(name) + len(value)
+        if self._header_bytes > MAX_HEADER_BYTES:
+            self._fail(UpstreamFailure(UpstreamError.TOO_LARGE, "header section over 64 KiB"))
+        name = name.lower()
+        self._framed = self._framed or name in {b"content-length", b"transfer-encoding"}
+        self._headers.setdefault(name, value)
+
+    def on_headers_complete(self) -> None:
+        """Hand an event stream over at its beginning."""
+        status = self._parser.get_status_code()
+        if status < 200:  # noqa: PLR2004  (RFC 9110 section 15.2: interim, the answer follows)
+            self._headers = {}
+            return
+        self._framed = self._framed or status in _NO_BODY
+        kind = self._headers.get(b"content-type", b"")
+        self._stream = kind.lower().startswith(b"text/event-stream")
+        if self._stream and self._waiter is not None and not self._waiter.done():
+            self._answer = Answer(status, self._headers, b"", self)
+            self._waiter.set_result(self._answer)
+            self._waiter = None
+
+    def on_body(self, data: bytes) -> None:
+        """Keep a piece; make the upstream wait where the reader is behind."""
+        self._pieces.append(data)
+        self._size += len(data)
+        if not self._stream and self._size > self._body_limit:
+            self._fail(UpstreamFailure(UpstreamError.TOO_LARGE, f"answer over {self._body_limit} bytes"))
+        elif self._stream and self._size > HIGH_WATER and not self._paused and self._transport is not None:
+            self._paused = True
+            self._transport.pause_reading()
+        self._notify()
+
+    def on_message_complete(self) -> None:
+        """Answer whoever waits for a whole answer; let the reader of a stream come to its end."""
+        status = self._parser.get_status_code()
+        if status < 200 or self._complete:  # noqa: PLR2004
+            return
+        self._complete = True
+        self._reusable = self._framed and self._parser.should_keep_alive()  # Only now: the parser forgets it.
+        if self._stream:
+            self._notify()
+        elif self._waiter is not None and not self._waiter.done():
+            body = self._pieces[0] if len(self._pieces) == 1 else b"".join(self._pieces)
+            self._waiter.set_result(Answer(status, self._headers, body, None))
+            self._waiter = None
+            self._release()
+
+    def _finish(self, answer: Answer) -> None:
+        if self._answer is answer:
+            self._answer = None
+            self._release()
+
+    def _release(self) -> None:
+        self.since = self._loop.time()
+        self._pool.released(self, reusable=self._reusable)
+
+    def _fail(self, failure: UpstreamFailure) -> None:
+        if self._complete:
+            return
+        self._failure = self._failure or failure
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_exception(failure)
+            self._waiter = None
+        self._notify()
+        self.abort()
+
+    def _notify(self) -> None:
+        if self._wake is not None and not self._wake.done():
+            self._wake.set_result(None)
+
+    def _resume(self) -> None:
+        if self._paused and self._transport is not None:
+            self._paused = False
+            self.since = self._loop.time()
+            self._transport.resume_reading()

@@ -1,0 +1,177 @@
+"""The live state: who a token is and what servers there are, as of the start of each call (architecture section 4).
+
+Everything kept here is stamped with the (global, tenant) revisions that were read *before* its rows; read the other way
+round, old rights could get the new stamp and stay for ever. The revisions are compared before every decision. What
+cannot be read raises ``StorageUnavailable``: never "allow". Refusals are not kept.
+"""
+
+import hashlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Final, Protocol, TypeVar
+
+from doorward.credentials.authenticate import Authenticated, Unauthenticated
+from doorward.model import Instant, Permission, PermissionEntry, Principal, Server, ServerId, TenantId
+from doorward.policy.rules import ResourceTree
+from doorward.protocol.endpoints import Endpoint, Endpoints
+from doorward.storage import permissions, servers
+from doorward.storage.database import Database, Reader
+
+MAX_CALLERS: Final = 50_000
+MAX_TREES: Final = 1_000
+MAX_PATHS: Final = 4_096
+NO_TENANT: Final = TenantId("")
+"""Asks for the global revision alone."""
+EMPTY_TREE: Final = ResourceTree(())
+
+Stamp = tuple[int, int]
+Key = TypeVar("Key")
+Value = TypeVar("Value")
+
+
+class Authenticate(Protocol):
+    """``credentials.authenticate.Door.authenticate``."""
+
+    def __call__(self, reader: Reader, token: str, *, now: Instant) -> Authenticated:
+        """Return who presents ``token``. Raises ``Unauthenticated``."""
+
+
+@dataclass(slots=True, kw_only=True)
+class Caller:
+    """A principal with what was compiled for it; made anew when its tenant or the deployment changes."""
+
+    principal: Principal
+    audience: str | None
+    not_before: Instant
+    stamp: Stamp
+    visibility: tuple[object, ...]
+    """Equal for callers that see the same of every list."""
+    identities: dict[ServerId, tuple[str, Instant]] = field(default_factory=dict)
+    """Identity token by server, and until when it is used."""
+
+
+@dataclass(slots=True, kw_only=True)
+class Registry:
+    """What belongs to no tenant: servers with their rules, and the permission catalogue."""
+
+    stamp: int
+    endpoints: Endpoints
+    words: Mapping[Permission, PermissionEntry]
+    default_scopes: tuple[str, ...]
+    targeting: frozenset[ServerId]
+    """Servers with a rule that names a resource argument: deciding their calls takes the tenant's tree."""
+    _paths: dict[str, Endpoint] = field(default_factory=dict)
+
+    def find(self, path: str) -> Endpoint | None:
+        """Return the endpoint at ``path``."""
+        known = self._paths.get(path)
+        if known is None and (known := self.endpoints.find(path)) is not None:
+            if len(self._paths) >= MAX_PATHS:
+                self._paths.clear()
+            self._paths[path] = known
+        return known
+
+
+class LiveState:
+    """One per process."""
+
+    def __init__(
+        self, *, database: Database, authenticate: Authenticate, public_url: str, now: Callable[[], Instant]
+    ) -> None:
+        self._database = database
+        self._authenticate = authenticate
+        self._public_url = public_url
+        self._now = now
+        self._callers: dict[bytes, Caller] = {}
+        self._trees: dict[TenantId, tuple[int, ResourceTree]] = {}
+        self.registry = Registry(
+            stamp=0,
+            endpoints=Endpoints(public_url=public_url, servers=()),
+            words={},
+            default_scopes=(),
+            targeting=frozenset(),
+        )
+        """As last read; ``caller`` and ``refresh`` bring it up to date."""
+
+    async def refresh(self) -> Registry:
+        """Return the registry as it is now. Raises ``StorageUnavailable``."""
+        stamp, _ = await self._database.revisions(NO_TENANT)
+        if stamp != self.registry.stamp:
+            self.registry = await self._database.read_long(lambda reader: self._read_registry(reader, stamp))
+        return self.registry
+
+    async def caller(self, token: str) -> Caller:
+        """Return who presents ``token`` now; expiry, audience and tenant are for the caller to check.
+
+        Raises ``Unauthenticated`` and ``StorageUnavailable``.
+        """
+        # The whole digest of the whole token: a prefix would let two tokens share a place (J18).
+        digest = hashlib.sha256(token.encode()).digest()
+        known = self._callers.get(digest)
+        # Whose revision to read is only known from the rows; they are read again after it.
+        principal = (await self._read_caller(token)).principal if known is None else known.principal
+        tenant_id = principal.tenant_id
+        stamp = await self._database.revisions(tenant_id)
+        if stamp[0] != self.registry.stamp:
+            await self.refresh()
+        if known is not None and known.stamp == stamp:
+            return known
+        return await self._compile(digest, token, tenant_id, stamp)
+
+    async def tree(self, caller: Caller, server: Server) -> ResourceTree:
+        """Return the tenant's tree where deciding about ``server`` takes it, else an empty one."""
+        if caller.principal.resources is None and server.id not in self.registry.targeting:
+            return EMPTY_TREE
+        tenant_id, revision = caller.principal.tenant_id, caller.stamp[1]
+        known = self._trees.get(tenant_id)
+        if known is not None and known[0] == revision:
+            return known[1]
+        nodes = await self._database.read_long(lambda reader: permissions.resources_of_tenant(reader, tenant_id))
+        tree = ResourceTree(nodes)
+        _make_room(self._trees, MAX_TREES)
+        self._trees[tenant_id] = (revision, tree)
+        return tree
+
+    async def _compile(self, digest: bytes, token: str, tenant_id: TenantId, stamp: Stamp) -> Caller:
+        self._callers.pop(digest, None)
+        authenticated = await self._read_caller(token)
+        principal = authenticated.principal
+        if principal.tenant_id != tenant_id:
+            raise Unauthenticated("the credential moved to another tenant while it was read")
+        caller = Caller(
+            principal=principal,
+            audience=authenticated.audience,
+            not_before=authenticated.not_before,
+            stamp=stamp,
+            visibility=_visibility(principal, stamp),
+        )
+        _make_room(self._callers, MAX_CALLERS)
+        self._callers[digest] = caller
+        return caller
+
+    async def _read_caller(self, token: str) -> Authenticated:
+        now = self._now()
+        return await self._database.read(lambda reader: self._authenticate(reader, token, now=now))
+
+    def _read_registry(self, reader: Reader, stamp: int) -> Registry:
+        catalogue = permissions.catalogue(reader)
+        known = servers.servers(reader)
+        return Registry(
+            stamp=stamp,
+            endpoints=Endpoints(public_url=self._public_url, servers=known),
+            words={entry.permission: entry for entry in catalogue},
+            default_scopes=tuple(entry.permission for entry in catalogue if entry.is_default),
+            targeting=frozenset(server.id for server in known if any(rule.resource for rule in server.rules)),
+        )
+
+
+def _visibility(principal: Principal, stamp: Stamp) -> tuple[object, ...]:
+    # A list of resources depends on the tenant's tree as well; for the tenant's revision covers both.
+    rights = (principal.permissions, principal.scopes, principal.declined, principal.can_step_up)
+    return (*rights, principal.servers, principal.resources, principal.tenant_id, stamp)
+
+
+def _make_room(cache: dict[Key, Value], limit: int) -> None:
+    """Drop the oldest entry of a full cache; whoever is still calling comes back to the young end."""
+    if len(cache) >= limit:
+        del cache[next(iter(cache))]

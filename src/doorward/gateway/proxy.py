@@ -1,0 +1,245 @@
+"""The gateway's ASGI app: authenticate, decide, forward, narrow, stream.
+
+Raw ASGI, no framework and no middleware: this is the hot path. The order is fixed: web page, endpoint, credential, body,
+message, decision; nothing is forwarded before the last, and what is forwarded is the re-encoding of what was decided.
+"""
+
+import asyncio
+import contextlib
+import traceback
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Final
+
+import structlog
+
+from doorward.credentials.authenticate import Unauthenticated
+from doorward.gateway import answers
+from doorward.gateway.access import View
+from doorward.gateway.call import upstream_refusal
+from doorward.gateway.catalogue import Catalogue
+from doorward.gateway.door import Door
+from doorward.gateway.exchange import AsgiApp, Departed, Exchange, Receive, Refusal, Scope, Send
+from doorward.gateway.forward import Forwarder
+from doorward.gateway.held import HeldSessions
+from doorward.gateway.http_connection import UpstreamFailure
+from doorward.gateway.http_pool import HttpPool
+from doorward.gateway.identity import Identities, IdentityIssuer
+from doorward.gateway.live import Authenticate, Caller, LiveState
+from doorward.gateway.messages import Messages, Touch, printable
+from doorward.gateway.origins import Origins, preflight
+from doorward.gateway.relay import WholeRelay
+from doorward.gateway.relay_streams import StreamRelay
+from doorward.gateway.session_requests import SessionRequests
+from doorward.gateway.sessions import Binding
+from doorward.gateway.streams import Streams
+from doorward.gateway.upstream import Rejected, Upstream
+from doorward.model import Entropy, Instant
+from doorward.protocol import faults
+from doorward.protocol.endpoints import Endpoint
+from doorward.protocol.jsonrpc import INTERNAL_ERROR
+from doorward.protocol.mcp import MODERN_VERSION
+from doorward.storage.database import Database, StorageUnavailable
+from doorward.storage.events import CallEvent
+from doorward.web import request_id
+
+BrowserPage = Callable[[Endpoint, str], AsgiApp]
+"""``browser_page(endpoint, challenge)`` returns the app that answers a person's browser: HTML, status 401, the challenge
+as its WWW-Authenticate."""
+LOOK_AGAIN: Final = 0.9
+"""Seconds between looks at open streams and at the registry: together with a look's own time, under one second."""
+SWEEP_EVERY: Final = 60
+"""Looks between sweeps of idle sessions."""
+_UNAUTHORIZED, _METHOD_NOT_ALLOWED, _INTERNAL_SERVER_ERROR, _UNAVAILABLE = 401, 405, 500, 503
+_ALLOW: Final = (b"allow", b"GET, POST, DELETE")
+
+_log = structlog.get_logger("doorward.gateway")
+
+
+class Gateway:
+    """See ``owns`` for what to send here; ``start`` before the first request, ``stop`` after the last.
+
+    ``session_key`` is secret and the same on every node. ``body_limit`` and ``upstream_body_limit`` are bytes,
+    ``upstream_timeout`` is seconds until an upstream's first byte.
+    """
+
+    def __init__(  # noqa: PLR0913
+        self,
+        *,
+        database: Database,
+        authenticate: Authenticate,
+        issuer: IdentityIssuer,
+        public_url: str,
+        now: Callable[[], Instant],
+        entropy: Entropy,
+        session_key: bytes,
+        allowed_origins: Iterable[str],
+        body_limit: int,
+        record: Callable[[CallEvent], None],
+        touch: Touch,
+        browser_page: BrowserPage,
+        upstream_timeout: float = 60.0,
+        upstream_body_limit: int = 32 * 1024 * 1024,
+    ) -> None:
+        self._now = now
+        self._entropy = entropy
+        self._browser_page = browser_page
+        self._pool = HttpPool(first_byte_timeout=upstream_timeout, body_limit=upstream_body_limit)
+        self._live = LiveState(database=database, authenticate=authenticate, public_url=public_url, now=now)
+        self._origins = Origins(public_url, allowed_origins)
+        self._door = Door(live=self._live, public_url=public_url, origins=self._origins)
+        upstream, binding = Upstream(self._pool), Binding(session_key)
+        identities = Identities(issuer, now=now, entropy=entropy)
+        self._catalogue = Catalogue(upstream, identities)
+        self._held = HeldSessions(upstream)
+        self._streams = Streams(self._look)
+        whole = WholeRelay(binding, self._catalogue)
+        relay = StreamRelay(whole=whole, binding=binding, streams=self._streams)
+        self._messages = Messages(
+            identities=identities,
+            catalogue=self._catalogue,
+            forwarder=Forwarder(upstream=upstream, held=self._held, whole=whole, streams=relay),
+            binding=binding,
+            door=self._door,
+            live=self._live,
+            now=now,
+            body_limit=body_limit,
+            record=record,
+            touch=touch,
+        )
+        self._sessions = SessionRequests(upstream=upstream, identities=identities, binding=binding, relay=relay)
+        self._task: asyncio.Task[None] | None = None
+
+    def owns(self, path: str) -> bool:
+        """Say whether an undecoded URL path is an MCP endpoint's, by its form: tenants need not exist (ruling 8)."""
+        return self._live.registry.find(path) is not None
+
+    async def start(self) -> None:
+        """Read the registry and begin to look after open streams. Raises ``StorageUnavailable``."""
+        await self._live.refresh()
+        self._task = asyncio.get_running_loop().create_task(self._look_after())
+
+    async def stop(self) -> None:
+        """Close streams, sessions' connections and the pool."""
+        if self._task is not None:
+            self._task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._task
+        self._streams.close()
+        await self._catalogue.stop()
+        await self._pool.close()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one HTTP request at an endpoint."""
+        exchange = Exchange(scope, receive, send, request_id.assign(scope, self._entropy))
+        try:
+            await self._serve(exchange)
+        except Departed:
+            return
+        except Refusal as refusal:
+            await self._refuse(exchange, refusal)
+        except StorageUnavailable as gone:
+            # K26: what cannot be decided is not allowed.
+            unavailable = Refusal(_UNAVAILABLE, INTERNAL_ERROR, faults.STORAGE_UNAVAILABLE, reason=str(gone))
+            await self._refuse(exchange, unavailable)
+        except Exception as error:  # noqa: BLE001  (N12: the server below would log its message, which may quote a secret)
+            where = f"{type(error).__name__} {_place(error)}"
+            await self._refuse(
+                exchange, Refusal(_INTERNAL_SERVER_ERROR, INTERNAL_ERROR, faults.UNEXPECTED, reason=where)
+            )
+
+    async def _serve(self, exchange: Exchange) -> None:
+        exchange.check_head()
+        self._door.check_page(exchange)
+        if exchange.method == "OPTIONS":
+            await self._preflight(exchange)
+            return
+        if self._live.registry.find(exchange.path) is None:
+            await self._live.refresh()  # It may have been added a moment ago.
+        endpoint = self._door.endpoint(exchange)
+        try:
+            token = self._door.token(exchange, endpoint)
+            started = self._now()
+            caller, endpoint = await self._door.caller(token, exchange.path, started)
+        except Unauthenticated as why:
+            raise self._door.refused(endpoint, why) from why
+        except Refusal as refusal:
+            if refusal.status == _UNAUTHORIZED and _is_browser(exchange):
+                await self._browser_page(endpoint, self._door.challenge(endpoint))(
+                    exchange.scope, exchange.receive, exchange.send
+                )
+                return
+            raise
+        await self._serve_caller(exchange, token, caller, endpoint, started)
+
+    async def _serve_caller(
+        self, exchange: Exchange, token: str, caller: Caller, endpoint: Endpoint, started: Instant
+    ) -> None:
+        if exchange.method == "POST":
+            await self._messages.serve(exchange, token, caller, endpoint, started)
+            return
+        modern = exchange.one(b"mcp-protocol-version") == MODERN_VERSION
+        if exchange.method not in {"GET", "DELETE"} or modern or b"mcp-session-id" not in exchange.headers:
+            # Ruling 14: 2026-07-28 has only POST, and the older revisions need a session for the others.
+            raise Refusal(_METHOD_NOT_ALLOWED, -32600, faults.HTTP_METHOD, headers=(_ALLOW,))
+        view = await self._view(caller, endpoint, started)
+        if exchange.method == "GET":
+            await self._sessions.open_stream(exchange, token, caller, view)
+        else:
+            await self._sessions.end(exchange, caller, view)
+
+    async def _look(self, token: str, path: str) -> tuple[Caller, View]:
+        now = self._now()
+        caller, endpoint = await self._door.caller(token, path, now)
+        return caller, await self._view(caller, endpoint, now)
+
+    async def _view(self, caller: Caller, endpoint: Endpoint, now: Instant) -> View:
+        try:
+            return await self._messages.view(caller, endpoint.server, now)
+        except (UpstreamFailure, Rejected) as failure:
+            raise upstream_refusal(failure, None) from failure
+
+    async def _preflight(self, exchange: Exchange) -> None:
+        origin = exchange.one(b"origin")
+        allowed = origin is not None and self._origins.allows(origin)
+        await exchange.answer(204, b"", preflight(exchange.one(b"access-control-request-headers")) if allowed else ())
+
+    async def _refuse(self, exchange: Exchange, refusal: Refusal) -> None:
+        # The only place that keeps why: a refusal before there is a caller and a message makes no call event.
+        (_log.info if refusal.status < _INTERNAL_SERVER_ERROR else _log.error)(
+            "refused", code=refusal.fault.code, reason=printable(refusal.reason), request_id=exchange.request_id,
+            method=exchange.method, path=printable(exchange.path),
+        )  # fmt: skip
+        if exchange.started:
+            return
+        message = refusal.message or answers.error(refusal.request_id, refusal.code, refusal.fault)
+        await exchange.answer_message(refusal.status, message, *refusal.headers)
+
+    async def _look_after(self) -> None:
+        looks = 0
+        while True:
+            await asyncio.sleep(LOOK_AGAIN)
+            try:
+                await self._streams.look_again()
+                await self._live.refresh()
+            except StorageUnavailable:
+                pass  # Open streams are closed by then; the registry is looked at again at every call.
+            except Exception as error:  # noqa: BLE001  (whatever it is, no stream may stay open undecided)
+                # No message: it may quote a secret.
+                _log.error("unexpected", kind=type(error).__name__)
+                self._streams.close()
+            looks += 1
+            if looks % SWEEP_EVERY == 0:
+                await self._held.sweep(self._now())
+
+
+def _place(error: Exception) -> str:
+    """Return where in the code an error was raised; neither its message nor any value."""
+    last = traceback.extract_tb(error.__traceback__)[-1]
+    return f"{Path(last.filename).name}:{last.lineno} {last.name}"
+
+
+def _is_browser(exchange: Exchange) -> bool:
+    """Say whether a person is looking: a GET that would like HTML, and no credential."""
+    wanted = exchange.one(b"accept") or ""
+    return exchange.method == "GET" and "text/html" in wanted and b"authorization" not in exchange.headers

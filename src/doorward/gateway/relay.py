@@ -1,0 +1,139 @@
+"""Bring an upstream's answer to the client: checked, narrowed, and with no header of the upstream's own.
+
+An answer must carry the id that was asked with; anything that is no MCP answer becomes a 502 (K19, K20). Event streams
+are in ``relay_streams.py``.
+"""
+
+import json
+import math
+from typing import Any, Final, NoReturn
+
+from doorward.gateway.call import BAD_GATEWAY, Call, incoming, upstream_refusal
+from doorward.gateway.catalogue import Catalogue
+from doorward.gateway.exchange import JSON, NO_STORE, Header
+from doorward.gateway.http_connection import Answer
+from doorward.gateway.lists import ListCache, response
+from doorward.gateway.narrow import narrow, news
+from doorward.gateway.sessions import Binding
+from doorward.gateway.upstream import Rejected
+from doorward.protocol import mcp
+from doorward.protocol.jsonrpc import encode
+
+OK, ACCEPTED, BAD_REQUEST, SERVER_ERROR = 200, 202, 400, 500
+
+
+def _no_constant(name: str) -> NoReturn:
+    message = f"{name} is not JSON"
+    raise ValueError(message)
+
+
+def _finite(text: str) -> float:
+    # 1e999 would become infinity, which cannot be written again.
+    value = float(text)
+    return value if math.isfinite(value) else _no_constant(text[:60])
+
+
+_DECODER: Final = json.JSONDecoder(parse_constant=_no_constant, parse_float=_finite)
+
+
+class WholeRelay:
+    """Answers that come in one piece, and single responses out of streams."""
+
+    def __init__(self, binding: Binding, catalogue: Catalogue) -> None:
+        self._binding = binding
+        self._catalogue = catalogue
+        self._lists = ListCache()
+
+    async def relay(self, call: Call, answer: Answer, headers: list[Header]) -> None:
+        """Answer the client. Raises ``Refusal``, with nothing sent."""
+        status = BAD_GATEWAY if answer.status >= SERVER_ERROR else answer.status
+        body = self.response(call, answer.body) if status < BAD_REQUEST else _error(call, answer)
+        await call.exchange.answer(status, body, (JSON, NO_STORE, *headers))
+
+    async def acknowledge(self, call: Call, answer: Answer) -> None:
+        """Answer a notification, or a response of the client's."""
+        answer.close()
+        if answer.status >= BAD_REQUEST:
+            reason = f"upstream refused a notification with {answer.status}"
+            raise upstream_refusal(Rejected(answer.status, reason), call.ask.id)
+        await call.exchange.answer(ACCEPTED, b"", ())
+
+    def session(self, call: Call, answer: Answer) -> list[Header]:
+        """Return the header that gives a client its new session, wrapped for it alone (K21)."""
+        session_id = answer.headers.get(b"mcp-session-id")
+        if session_id is None or not isinstance(call.ask, mcp.Initialize):
+            return []
+        wrapped = self._binding.wrap_session(call.view.principal, call.server.id, session_id.decode("latin-1"))
+        return [(b"mcp-session-id", wrapped.encode())]
+
+    def cached(self, call: Call, body: bytes) -> bytes | None:
+        """Return the client's bytes for a list that was narrowed before for the same eyes."""
+        return self._lists.get(call, body) if isinstance(call.ask, mcp.Listing) else None
+
+    def response(self, call: Call, body: bytes, message: dict[str, Any] | None = None) -> bytes:
+        """Return the client's bytes for one response; ``message`` is ``body`` decoded, where that was done already.
+
+        Raises ``Refusal`` for anything but the one response that was asked for.
+        """
+        cached = self.cached(call, body) if message is None else None
+        if cached is not None:
+            return cached
+        message = message or decoded(body)
+        if message is None or message.get("id") != call.sent_id or ("result" in message) == ("error" in message):
+            raise upstream_refusal(Rejected(OK, "upstream answered something else than was asked"), call.ask.id)
+        result = message.get("result")
+        if not isinstance(result, dict):
+            return body if call.held is None else written({**message, "id": call.ask.id})
+        seen = incoming(call, self._binding, narrow(call.ask, result, call.view))
+        if seen is result and call.held is None:
+            return body
+        encoded = written(seen)
+        if isinstance(call.ask, mcp.Listing):
+            self._lists.put(call, body, encoded)
+            if tools := news(call.ask, result, call.view):
+                self._catalogue.learn(call.view.governed, call.view.principal, tools)
+        return response(call.ask.id, encoded)
+
+
+def refuse_foreign(call: Call, answer: Answer) -> None:
+    """Refuse what is no MCP answer: a refusal of our identity, a redirect, a page, a compressed body.
+
+    Raises ``Refusal`` 502. 401 must not become a challenge, which would tell the client to sign in elsewhere.
+    """
+    kind = answer.headers.get(b"content-type", b"").partition(b";")[0].strip().lower()
+    problem = None
+    if answer.status in {401, 403} or 300 <= answer.status < BAD_REQUEST:  # noqa: PLR2004
+        problem = f"upstream answered {answer.status}"
+    elif answer.headers.get(b"content-encoding", b"identity") != b"identity":
+        problem = "upstream compressed its answer unasked"  # L13: nothing here inflates.
+    elif answer.body and kind != b"application/json":
+        problem = f"upstream answered {answer.status} with {kind[:60]!r}"
+    if problem is not None:
+        answer.close()
+        raise upstream_refusal(Rejected(answer.status, problem), call.ask.id)
+
+
+def decoded(body: bytes) -> dict[str, Any] | None:
+    """Return the JSON object in ``body``, or None."""
+    try:
+        value = _DECODER.decode(body.decode("utf-8"))
+    except (ValueError, RecursionError):
+        return None
+    return value if isinstance(value, dict) else None
+
+
+def written(value: object) -> bytes:
+    """Return what ``decoded`` gave as JSON. Half of a surrogate pair, as a cut text holds it, stays an escape."""
+    try:
+        return encode(value)
+    except UnicodeEncodeError:
+        return json.dumps(value, separators=(",", ":"), check_circular=False).encode("ascii")
+
+
+def _error(call: Call, answer: Answer) -> bytes:
+    message = decoded(answer.body)
+    error = None if message is None else message.get("error")
+    if not isinstance(error, dict) or not isinstance(error.get("code"), int):
+        raise upstream_refusal(Rejected(answer.status, f"upstream answered {answer.status}"), call.ask.id)
+    # Errors of the transport itself come with another id or none; there is only one request they can be about.
+    return written({"jsonrpc": "2.0", "id": call.ask.id, "error": error})

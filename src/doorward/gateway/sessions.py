@@ -1,0 +1,87 @@
+"""What an upstream hands to a client for later, wrapped so that only the same caller can bring it back.
+
+Session ids of the older revisions, SSE event ids and the ``requestState`` of 2026-07-28 are ours to protect: an upstream
+that serves many people through one gateway may know a thing by its id alone (K17, K21, K22). No table: a keyed hash
+binds the upstream's value to owner, tenant, credential and server, so any node can check it.
+"""
+
+import hashlib
+import hmac
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from typing import Final
+
+from doorward.model import CredentialKind, Principal, ServerId
+
+MAX_WRAPPED: Final = 16 * 1024
+"""Characters; a longer value is refused unread."""
+_MAC_LENGTH: Final = 22
+"""Characters of the mac: 128 of its bits in base64url (with the last one holding 2)."""
+
+
+class Binding:
+    """``key`` is secret and the same on every node of a deployment; at least 32 bytes."""
+
+    def __init__(self, key: bytes) -> None:
+        self._key = key
+
+    def wrap_session(self, principal: Principal, server_id: ServerId, session_id: str) -> str:
+        """Return the session id that the client gets for the upstream's ``session_id`` (visible ASCII)."""
+        return self._wrap(_bound("session", principal, server_id), session_id)
+
+    def unwrap_session(self, principal: Principal, server_id: ServerId, presented: str) -> str | None:
+        """Return the upstream's session id, or None for anything not wrapped for exactly this caller."""
+        return self._unwrap(_bound("session", principal, server_id), presented)
+
+    def wrap_event(self, principal: Principal, server_id: ServerId, session_id: str, event_id: str) -> str:
+        """Return the SSE event id that the client gets; bound to the upstream session it was seen in as well."""
+        return self._wrap(_bound("event", principal, server_id, session_id), event_id)
+
+    def unwrap_event(self, principal: Principal, server_id: ServerId, session_id: str, presented: str) -> str | None:
+        """Return the upstream's event id for ``Last-Event-ID``, or None."""
+        return self._unwrap(_bound("event", principal, server_id, session_id), presented)
+
+    def wrap_state(self, principal: Principal, server_id: ServerId, method: str, name: str, state: str) -> str:
+        """Return the ``requestState`` that the client gets; bound to the method and the thing it is about (K17)."""
+        return self._wrap(_bound("state", principal, server_id, method, name), state)
+
+    def unwrap_state(
+        self, principal: Principal, server_id: ServerId, method: str, name: str, presented: str
+    ) -> str | None:
+        """Return the upstream's ``requestState``, or None."""
+        return self._unwrap(_bound("state", principal, server_id, method, name), presented)
+
+    def _wrap(self, bound: bytes, value: str) -> str:
+        raw = value.encode("utf-8")
+        return urlsafe_b64encode(raw).rstrip(b"=").decode() + "." + self._mac(bound, raw)
+
+    def _unwrap(self, bound: bytes, presented: str) -> str | None:
+        text, dot, mac = presented.rpartition(".")
+        if not dot or len(mac) != _MAC_LENGTH or len(presented) > MAX_WRAPPED or not presented.isascii():
+            return None
+        try:
+            raw = urlsafe_b64decode(text + "=" * (-len(text) % 4))
+            value = raw.decode("utf-8")
+        except ValueError:
+            return None
+        # The second half refuses other spellings of the same bytes: one value, one wrapper.
+        right = hmac.compare_digest(self._mac(bound, raw), mac) and self._wrap(bound, value) == presented
+        return value if right else None
+
+    def _mac(self, bound: bytes, value: bytes) -> str:
+        digest = hmac.digest(self._key, bound + value, hashlib.sha256)
+        return urlsafe_b64encode(digest[:16]).rstrip(b"=").decode()
+
+
+def caller_key(principal: Principal) -> tuple[str, str, str, str]:
+    """Return what makes two calls the same caller: owner, tenant, kind of credential, and which.
+
+    For OAuth the client and not the connection, so that a session outlives a repeated consent.
+    """
+    which = principal.client_id if principal.credential is CredentialKind.ACCESS_TOKEN else principal.credential_id
+    return principal.user_id, principal.tenant_id, principal.credential.value, which or principal.credential_id
+
+
+def _bound(label: str, principal: Principal, server_id: ServerId, *more: str) -> bytes:
+    # Length before each part: no two lists of parts give the same bytes.
+    parts = [part.encode() for part in (label, *caller_key(principal), server_id, *more)]
+    return b"".join(len(part).to_bytes(4, "big") + part for part in parts) + b"\xff\xff\xff\xff"

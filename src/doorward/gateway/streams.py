@@ -1,0 +1,80 @@
+"""Open streams are decided again while they are open: at least once a second, and closed when they may not be (D3)."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Final
+
+from doorward.credentials.authenticate import Unauthenticated
+from doorward.gateway.access import Forward, View, judge
+from doorward.gateway.exchange import Refusal
+from doorward.gateway.http_connection import Answer, UpstreamFailure
+from doorward.gateway.live import Caller
+from doorward.gateway.upstream import Rejected
+from doorward.protocol import mcp
+from doorward.storage.database import StorageUnavailable
+
+LOOK_SECONDS: Final = 1.0
+Look = Callable[[str, str], Awaitable[tuple[Caller, View]]]
+"""Authenticates a token at a path, as of now, and returns what is needed to decide."""
+
+
+@dataclass(slots=True, kw_only=True, eq=False)
+class OpenStream:
+    """``ask`` is None for a session's own stream (GET). ``view`` is as of the last look."""
+
+    token: str
+    path: str
+    ask: mcp.Ask | None
+    caller: Caller
+    view: View
+    uris: tuple[str, ...] | None
+    answer: Answer
+    withdrawn: bool = False
+
+
+class Streams:
+    """All open streams of this process."""
+
+    def __init__(self, look: Look) -> None:
+        self._look = look
+        self._open: set[OpenStream] = set()
+
+    def add(self, stream: OpenStream) -> None:
+        """Watch over ``stream``."""
+        self._open.add(stream)
+
+    def remove(self, stream: OpenStream) -> None:
+        """Forget a stream that has ended."""
+        self._open.discard(stream)
+
+    async def look_again(self) -> None:
+        """Decide each open stream again; end those that may not go on. What cannot be decided may not either."""
+        await asyncio.gather(*(self._decide(stream) for stream in self._open))
+
+    def close(self) -> None:
+        """End all of them."""
+        for stream in list(self._open):
+            stream.answer.close()
+        self._open.clear()
+
+    async def _decide(self, stream: OpenStream) -> None:
+        if not await self._may_go_on(stream):
+            stream.withdrawn = True
+            self.remove(stream)
+            stream.answer.close()
+
+    async def _may_go_on(self, stream: OpenStream) -> bool:
+        try:
+            # One that hangs, on an upstream that does not say what it offers, must not keep the others undecided.
+            async with asyncio.timeout(LOOK_SECONDS):
+                caller, view = await self._look(stream.token, stream.path)
+        except (Unauthenticated, Refusal, StorageUnavailable, UpstreamFailure, Rejected, TimeoutError):
+            return False
+        if caller is stream.caller:
+            return True
+        stream.caller, stream.view = caller, view
+        if stream.ask is None:
+            return view.governed.server.id in view.principal.servers
+        verdict = judge(stream.ask, view)
+        return isinstance(verdict, Forward) and verdict.uris == stream.uris

@@ -1,0 +1,172 @@
+"""Talk to an MCP server: requests built from nothing, answers read in both their forms (JSON and event stream).
+
+What an upstream gets is exactly: ``accept``, ``content-type``, the protocol's own headers made from the message, and our
+identity token last. Never a header of the client's but ``Mcp-Param-*`` (L7, L10, L11).
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any, Final
+
+from doorward.gateway import sse
+from doorward.gateway.http_connection import Answer, UpstreamError, UpstreamFailure
+from doorward.gateway.http_pool import HttpPool, Target, target
+from doorward.gateway.param_headers import encoded
+from doorward.model import Server
+from doorward.protocol import jsonrpc
+from doorward.protocol.errors import JsonRpcError
+from doorward.protocol.mcp import MODERN_VERSION, NAME_PARAMETERS
+
+EVENT_LIMIT: Final = 32 * 1024 * 1024
+_FIXED: Final = ((b"accept", b"application/json, text/event-stream"), (b"content-type", b"application/json"))
+_STREAM: Final = ((b"accept", b"text/event-stream"),)
+_META: Final[Mapping[str, Any]] = {
+    "io.modelcontextprotocol/protocolVersion": MODERN_VERSION,
+    "io.modelcontextprotocol/clientCapabilities": {},
+    "io.modelcontextprotocol/clientInfo": {"name": "doorward", "version": "1"},
+}
+
+
+class Rejected(Exception):  # noqa: N818
+    """The upstream answered a question of the gateway's own with something else than a result."""
+
+    def __init__(self, status: int, reason: str, code: int | None = None) -> None:
+        super().__init__(reason)
+        self.status = status
+        self.reason = reason
+        self.code = code
+        """The JSON-RPC error code, where there was one."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Envelope:
+    """What goes with a message besides its body. ``version`` is None where an older client does not say."""
+
+    version: str | None
+    session_id: str | None = None
+    last_event_id: str | None = None
+    params: Sequence[tuple[str, str]] = ()
+    """``mcp-param-*`` headers."""
+
+
+class Upstream:
+    """All MCP servers, over one pool."""
+
+    def __init__(self, pool: HttpPool) -> None:
+        self._pool = pool
+        self._targets: dict[str, Target] = {}
+
+    async def post(
+        self, server: Server, message: Mapping[str, Any], envelope: Envelope, identity: str, *, repeatable: bool
+    ) -> Answer:
+        """Send one message, re-encoded. Raises ``UpstreamFailure``."""
+        headers = [*_FIXED, *_protocol(message, envelope), _authorization(identity)]
+        to = self._target(server.upstream)
+        return await self._pool.send(b"POST", to, headers, jsonrpc.encode(message), repeatable=repeatable)
+
+    async def get(self, server: Server, envelope: Envelope, identity: str) -> Answer:
+        """Open the stream of a session (older revisions). Raises ``UpstreamFailure``."""
+        headers = [*_STREAM, *_protocol({}, envelope), _authorization(identity)]
+        return await self._pool.send(b"GET", self._target(server.upstream), headers, repeatable=True)
+
+    async def delete(self, server: Server, envelope: Envelope, identity: str) -> Answer:
+        """End a session (older revisions). Raises ``UpstreamFailure``."""
+        headers = [*_protocol({}, envelope), _authorization(identity)]
+        return await self._pool.send(b"DELETE", self._target(server.upstream), headers, repeatable=True)
+
+    async def ask(
+        self, server: Server, method: str, params: Mapping[str, Any], envelope: Envelope, identity: str
+    ) -> tuple[dict[str, Any], Mapping[bytes, bytes]]:
+        """Ask a question of the gateway's own; return the result and the answer's headers.
+
+        Raises ``Rejected`` for any answer but a result, and ``UpstreamFailure``.
+        """
+        whole = {**params, "_meta": _META} if envelope.version == MODERN_VERSION else params
+        message = {"jsonrpc": "2.0", "id": 1, "method": method, "params": whole}
+        answer = await self.post(server, message, envelope, identity, repeatable=True)
+        try:
+            reply = await _reply(answer)
+        finally:
+            answer.close()
+        result = reply.get("result")
+        if not isinstance(result, dict) or reply.get("id") != 1:
+            error = reply.get("error")
+            code = error.get("code") if isinstance(error, dict) else None
+            reason = f"{method}: status {answer.status}, error {code}"
+            raise Rejected(answer.status, reason, code if isinstance(code, int) else None)
+        return result, answer.headers
+
+    async def tell(self, server: Server, method: str, envelope: Envelope, identity: str) -> None:
+        """Send a notification of the gateway's own. Raises ``UpstreamFailure``."""
+        message = {"jsonrpc": "2.0", "method": method}
+        (await self.post(server, message, envelope, identity, repeatable=True)).close()
+
+    def _target(self, url: str) -> Target:
+        known = self._targets.get(url)
+        if known is None:
+            try:
+                known = self._targets[url] = target(url)
+            except ValueError as wrong:
+                raise UpstreamFailure(UpstreamError.UNREACHABLE, f"upstream URL: {wrong}") from wrong
+        return known
+
+
+async def _reply(answer: Answer) -> Mapping[str, Any]:
+    """Return the first response in an answer of either form."""
+    if not answer.streaming:
+        return _object(answer.body, answer.status)
+    reader = sse.Reader(EVENT_LIMIT)
+    while piece := await answer.chunk():
+        for event in fed(reader, piece):
+            message = _object(event.data, answer.status) if event.data else {}
+            if "method" not in message and "id" in message:
+                return message
+    raise Rejected(answer.status, "the stream ended without a response")
+
+
+def fed(reader: sse.Reader, piece: bytes) -> list[sse.Event]:
+    """Return the events that ``piece`` completes. Raises ``UpstreamFailure`` for one over ``EVENT_LIMIT``."""
+    try:
+        return reader.feed(piece)
+    except sse.TooLongError:
+        raise UpstreamFailure(UpstreamError.TOO_LARGE, f"an event over {EVENT_LIMIT} bytes") from None
+
+
+def _object(body: bytes, status: int) -> Mapping[str, Any]:
+    try:
+        return jsonrpc.decode_object(body)
+    except JsonRpcError as wrong:
+        raise Rejected(status, f"status {status}, not JSON: {wrong.reason}") from wrong
+
+
+def _protocol(message: Mapping[str, Any], envelope: Envelope) -> list[tuple[bytes, bytes]]:
+    headers: list[tuple[bytes, bytes]] = []
+    if envelope.version is not None:
+        headers.append((b"mcp-protocol-version", envelope.version.encode()))
+    if envelope.version == MODERN_VERSION and "method" in message:
+        headers += _routing(message)
+    if envelope.session_id is not None:
+        headers.append((b"mcp-session-id", envelope.session_id.encode()))
+    if envelope.last_event_id is not None:
+        headers.append((b"last-event-id", envelope.last_event_id.encode()))
+    return headers + [(name.encode(), value.encode("latin-1")) for name, value in envelope.params]
+
+
+def _routing(message: Mapping[str, Any]) -> list[tuple[bytes, bytes]]:
+    # Made from the body, not copied: so they agree with it, whatever was sent.
+    method = message["method"]
+    headers = [(b"mcp-method", _encoded(method))]
+    parameter = NAME_PARAMETERS.get(method)
+    if parameter is not None and isinstance(name := message["params"].get(parameter), str):
+        headers.append((b"mcp-name", _encoded(name)))
+    return headers
+
+
+@lru_cache(maxsize=1024)
+def _encoded(value: str) -> bytes:
+    return encoded(value).encode()
+
+
+def _authorization(identity: str) -> tuple[bytes, bytes]:
+    return b"authorization", b"Bearer " + identity.encode()

@@ -1,0 +1,366 @@
+"""The nouns of Doorward. Frozen records without behaviour that could fail; everything else passes these around.
+
+Times are ``Instant``: integer microseconds since the Unix epoch, UTC. Secrets never appear here: a record holds at most
+a ``Fingerprint`` (the keyed hash that is stored). Permissions are strings of the grammar ``resource:action``
+(``policy/permission.py``); wildcards are expanded before they reach a record.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import NewType
+
+Instant = NewType("Instant", int)
+"""Microseconds since 1970-01-01T00:00:00Z."""
+
+Fingerprint = NewType("Fingerprint", str)
+"""Keyed hash (HMAC-SHA-256, hex) of a secret we handed out; the only form of it that is stored."""
+
+Permission = NewType("Permission", str)
+"""``resource:action``; the same vocabulary for roles, OAuth scopes, API keys and tool rules."""
+
+UserId = NewType("UserId", str)
+TenantId = NewType("TenantId", str)
+RoleId = NewType("RoleId", str)
+ResourceId = NewType("ResourceId", str)
+ServerId = NewType("ServerId", str)
+ClientId = NewType("ClientId", str)
+ConnectionId = NewType("ConnectionId", str)
+ApiKeyId = NewType("ApiKeyId", str)
+SessionId = NewType("SessionId", str)
+RequestId = NewType("RequestId", str)
+
+Entropy = Callable[[int], bytes]
+"""``entropy(n)`` returns n unpredictable bytes. An argument everywhere, so that tests and re-runs can repeat it."""
+
+SECOND = 1_000_000
+"""One second, in the unit of ``Instant``."""
+
+
+class Status(StrEnum):
+    """Whether a user, tenant, client or server may be used at all."""
+
+    ACTIVE = "active"
+    DISABLED = "disabled"
+
+
+class OwnerKind(StrEnum):
+    """A person, or a service account that can own keys but never signs in."""
+
+    PERSON = "person"
+    SERVICE = "service"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class User:
+    """A person or a service account. ``email`` is lower case and unique."""
+
+    id: UserId
+    email: str
+    name: str
+    kind: OwnerKind = OwnerKind.PERSON
+    status: Status = Status.ACTIVE
+    created_at: Instant
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tenant:
+    """One customer organisation. ``slug`` appears in URLs and is unique."""
+
+    id: TenantId
+    slug: str
+    name: str
+    status: Status = Status.ACTIVE
+    created_at: Instant
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Role:
+    """A named set of permissions of one tenant, as written (wildcards allowed here and nowhere else)."""
+
+    id: RoleId
+    tenant_id: TenantId
+    name: str
+    permissions: tuple[str, ...]
+    built_in: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Membership:
+    """A user's place in a tenant, with the names of the roles bound there. No role means no right."""
+
+    tenant_id: TenantId
+    user_id: UserId
+    roles: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PermissionEntry:
+    """One entry of the deployment's permission catalogue, with its words for people."""
+
+    permission: Permission
+    words: str
+    is_default: bool = True
+    """Listed in protected-resource metadata: what an ordinary login asks for."""
+    destructive: bool = False
+    """Never preselected on the consent page."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Resource:
+    """A node of a tenant's tree. ``(tenant, type, key)`` is unique; ``key`` is the id that tools' arguments use."""
+
+    id: ResourceId
+    tenant_id: TenantId
+    type: str
+    key: str
+    name: str
+    parent_id: ResourceId | None = None
+
+
+class RuleKind(StrEnum):
+    """What sort of upstream thing a rule is about."""
+
+    TOOL = "tool"
+    RESOURCE = "resource"
+    PROMPT = "prompt"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ResourceArgument:
+    """Which argument names a node of the tree: a JSON pointer (RFC 6901) into the arguments, and the node's type."""
+
+    pointer: str
+    type: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ToolRule:
+    """What a tool, resource or prompt of one server needs. The first rule whose ``match`` fits is the rule.
+
+    ``match`` is a glob for tool and prompt names (``*`` and ``?`` only) and a URI template for resources
+    (``harbour://documents/{document}``; each variable matches one path segment). An empty ``requires`` allows nobody.
+    """
+
+    kind: RuleKind = RuleKind.TOOL
+    match: str
+    requires: frozenset[Permission]
+    resource: ResourceArgument | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Server:
+    """One MCP server behind the gateway, declared once for the deployment; tenants enable it.
+
+    ``paths`` are templates of our own URL paths: ``/mcp`` (short form: the tenant is picked at consent or is the key's)
+    and ``/{tenant}/mcp`` (the URL pins the tenant). ``upstream`` is the absolute Streamable HTTP URL.
+    """
+
+    id: ServerId
+    slug: str
+    name: str
+    paths: tuple[str, ...]
+    upstream: str
+    rules: tuple[ToolRule, ...] = ()
+    builtin_tools: bool = True
+    """Whether the gateway adds its own ``whoami`` tool."""
+    status: Status = Status.ACTIVE
+
+
+class ClientKind(StrEnum):
+    """Where an OAuth client's registration comes from."""
+
+    DYNAMIC = "dynamic"
+    """RFC 7591."""
+    METADATA_DOCUMENT = "metadata_document"
+    """Client ID Metadata Document; the client_id is its URL."""
+    REGISTERED = "registered"
+    """By an administrator (``apply``)."""
+
+
+class ClientAuthMethod(StrEnum):
+    """``token_endpoint_auth_method`` (RFC 7591 section 2)."""
+
+    NONE = "none"
+    SECRET_POST = "client_secret_post"  # noqa: S105  (the name of a method, not a secret)
+    SECRET_BASIC = "client_secret_basic"  # noqa: S105
+    PRIVATE_KEY_JWT = "private_key_jwt"
+    """RFC 7523 section 2.2; nothing secret of the client is known here."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Client:
+    """An OAuth client. ``name`` is what it says of itself and never decides trust."""
+
+    id: ClientId
+    kind: ClientKind
+    name: str
+    redirect_uris: tuple[str, ...]
+    grant_types: frozenset[str]
+    auth_method: ClientAuthMethod = ClientAuthMethod.NONE
+    scope_limit: frozenset[Permission] | None = None
+    """``None`` means: not limited beyond the user's own rights."""
+    client_uri: str | None = None
+    metadata: Mapping[str, object] = field(default_factory=dict)
+    """What was registered, echoed back to the client (RFC 7591 section 3.2.1); never read for a decision."""
+    jwks: tuple[Mapping[str, str], ...] = ()
+    """Public keys (RFC 7517) that check its assertions; for ``private_key_jwt`` only."""
+    service_account: UserId | None = None
+    """On whose behalf it acts by itself (client credentials), in ``service_tenant`` and nowhere else."""
+    service_tenant: TenantId | None = None
+    introspects: frozenset[ServerId] = frozenset()
+    """Servers whose tokens it may ask about, whoever they belong to (RFC 7662)."""
+    status: Status = Status.ACTIVE
+    created_at: Instant
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClientSecret:
+    """A secret of a confidential client; it may have several, so that one can follow another without a gap."""
+
+    id: str
+    client_id: ClientId
+    fingerprint: Fingerprint
+    created_at: Instant
+    expires_at: Instant | None = None
+    """From then on it is refused; ``None`` while nobody has retired it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Connection:
+    """One act of consent (an OAuth grant): one user, one client, one tenant, one server URL."""
+
+    id: ConnectionId
+    tenant_id: TenantId
+    user_id: UserId
+    client_id: ClientId
+    server_id: ServerId
+    resource: str
+    """The server URL that tokens are bound to (RFC 8707): their ``aud``."""
+    scopes: frozenset[Permission]
+    declined: frozenset[Permission]
+    """Shown on the consent page and unticked: hidden, not reachable by step-up."""
+    asked: frozenset[Permission] = frozenset()
+    """All that the consent page showed, whatever became of it: clients repeat it when they refresh."""
+    resources: frozenset[ResourceId] | None = None
+    """Narrowed to these subtrees; ``None`` means the whole tenant."""
+    redirect_uri: str
+    created_at: Instant
+    expires_at: Instant
+    """Absolute end: no refresh after it."""
+    activated_at: Instant | None = None
+    """When its code was redeemed; before that it is only an approval."""
+    revoked_at: Instant | None = None
+    revoked_reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AuthorizationCode:
+    """A stored code. Kept after use, so that a replay can be recognised (OAuth 2.1 section 7.5.3)."""
+
+    fingerprint: Fingerprint
+    connection_id: ConnectionId
+    tenant_id: TenantId
+    client_id: ClientId
+    redirect_uri: str
+    redirect_uri_sent: bool
+    """Whether the authorization request named it; then the token request must repeat it if it sends one at all."""
+    code_challenge: str
+    """S256 (RFC 7636 section 4.2); 43 base64url characters."""
+    resource: str
+    created_at: Instant
+    expires_at: Instant
+    used_at: Instant | None = None
+    failed_attempts: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RefreshToken:
+    """A stored refresh token. Its successor is derived from it, so losers of a race derive the same one."""
+
+    fingerprint: Fingerprint
+    connection_id: ConnectionId
+    tenant_id: TenantId
+    client_id: ClientId
+    kid: str
+    """Which derivation key makes its successor."""
+    parent: Fingerprint | None
+    created_at: Instant
+    expires_at: Instant
+    """Idle end."""
+    used_at: Instant | None = None
+    """When it was first exchanged. Replays until ``used_at`` + window get the same successor, while that is unused."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ApiKey:
+    """A long-lived bearer secret of one owner in one tenant. Revoked keys stay in the list and never come back."""
+
+    id: ApiKeyId
+    tenant_id: TenantId
+    user_id: UserId
+    created_by: UserId
+    name: str
+    prefix: str
+    """What may be shown for ever: kind prefix and public id."""
+    last_four: str
+    fingerprint: Fingerprint
+    scopes: frozenset[Permission]
+    resources: frozenset[ResourceId] | None = None
+    created_at: Instant
+    expires_at: Instant | None = None
+    revoked_at: Instant | None = None
+    last_used_at: Instant | None = None
+    last_used_ip: str | None = None
+    last_used_client: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Session:
+    """A browser session of the pages. OAuth connections do not depend on it."""
+
+    id: SessionId
+    fingerprint: Fingerprint
+    user_id: UserId
+    created_at: Instant
+    expires_at: Instant
+    authenticated_at: Instant
+
+
+class CredentialKind(StrEnum):
+    """What a caller presented."""
+
+    ACCESS_TOKEN = "access_token"  # noqa: S105
+    API_KEY = "api_key"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Principal:
+    """Who is calling, after authentication: owner + tenant + credential + what it is narrowed to.
+
+    ``permissions`` are the owner's live rights in the tenant; ``scopes`` is what the credential was granted. What may
+    be done is their intersection, decided by ``policy.decide`` and nowhere else.
+    """
+
+    user_id: UserId
+    user_email: str
+    user_name: str
+    tenant_id: TenantId
+    tenant_slug: str
+    tenant_name: str
+    permissions: frozenset[Permission]
+    credential: CredentialKind
+    credential_id: str
+    """The connection's id or the API key's id."""
+    credential_name: str
+    """The API key's name or the OAuth client's name, for people."""
+    client_id: ClientId | None
+    scopes: frozenset[Permission]
+    declined: frozenset[Permission]
+    can_step_up: bool
+    """True for OAuth connections: a missing scope can be asked for. False for API keys."""
+    resources: frozenset[ResourceId] | None
+    servers: frozenset[ServerId]
+    """Servers this principal's tenant has enabled and this credential may use."""
+    expires_at: Instant | None
+    """When the presented credential itself ends; checked at every decision."""

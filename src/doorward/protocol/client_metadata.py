@@ -1,0 +1,314 @@
+"""Client metadata: dynamic registration (RFC 7591) and Client ID Metadata Documents (CIMD draft -02).
+
+Only members that are understood are kept; privileged wishes (scopes of an administrator, skipped consent, other
+grants) have no member here and therefore no effect (security E6). What a client says of itself never decides trust.
+"""
+
+import hashlib
+import re
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from doorward.model import SECOND, Client, ClientAuthMethod
+from doorward.protocol import client_assertion, faults, jsonrpc, redirect_uri, scope
+from doorward.protocol.errors import JsonRpcError, OAuthError, PageError, ProtocolError
+from doorward.protocol.faults import Fault
+from doorward.protocol.plain_text import is_visible
+from doorward.protocol.token import AUTHORIZATION_CODE, GRANT_TYPES
+
+MAX_BODY = 16 * 1024
+MAX_DOCUMENT = 5 * 1024
+"""Bytes (CIMD -02 section 8.7)."""
+MAX_REDIRECT_URIS = 32
+MAX_NAME = 128
+"""Characters. Claude Code puts the server's name into its own, so 64 would be too few; pages cut at 60."""
+MAX_TEXT = 1024
+
+_URI_MEMBERS = ("client_uri", "logo_uri", "tos_uri", "policy_uri", "jwks_uri", "sector_identifier_uri",
+                "initiate_login_uri")  # fmt: skip
+_URI_LIST_MEMBERS = ("post_logout_redirect_uris", "request_uris")
+_ECHOED_URIS = frozenset({"client_uri", "logo_uri", "tos_uri", "policy_uri"})
+_TEXT_MEMBERS = ("software_id", "software_version", "application_type")
+_FORBIDDEN_IN_DOCUMENT = frozenset({"client_secret", "client_secret_expires_at"})
+_PRIVATE_KEY_MEMBERS = frozenset({"d", "p", "q", "dp", "dq", "qi", "k", "oth"})
+_REGISTRABLE_METHODS = (ClientAuthMethod.NONE, ClientAuthMethod.SECRET_POST, ClientAuthMethod.SECRET_BASIC)
+_DOCUMENT_METHODS = (ClientAuthMethod.NONE, ClientAuthMethod.PRIVATE_KEY_JWT)
+
+_LINK = re.compile(
+    r"https?://[A-Za-z0-9.-]+(?::[0-9]{1,5})?(?:[/?#][\x21\x23-\x3b\x3d\x3f-\x5b\x5d\x5f\x61-\x7a\x7e]*)?"
+)
+_DOCUMENT_URL = re.compile(
+    r"https://(?P<host>[a-z0-9](?:[a-z0-9-]*[a-z0-9])?(?:\.[a-z0-9](?:[a-z0-9-]*[a-z0-9])?)+)(?::(?P<port>[0-9]{1,5}))?"
+    r"(?P<path>/[A-Za-z0-9\-._~!$&'()+,;=:@/]+)"
+)
+_CLIENT_ID = re.compile(r"[A-Za-z0-9._-]+")
+_NUMERIC = re.compile(r"[0-9]+|0x[0-9a-f]*")
+_WEB_PORTS = frozenset({443, 8443})
+_FIRST_USER_PORT = 49152
+_LAST_PORT = 65535
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RegistrationRequest:
+    """What a client asks to be registered as.
+
+    ``metadata`` holds the other members we understand, for the echo; ``scopes`` is as asked (None: not said).
+    """
+
+    name: str
+    redirect_uris: tuple[str, ...]
+    auth_method: ClientAuthMethod
+    grant_types: frozenset[str]
+    scopes: tuple[str, ...] | None
+    client_uri: str | None
+    metadata: Mapping[str, object]
+    jwks: tuple[Mapping[str, str], ...] = ()
+    """Of a document that declares ``private_key_jwt``."""
+
+
+def parse_registration(body: bytes, *, vendor_schemes: Collection[str] = ()) -> RegistrationRequest:
+    """Read the body of a registration request.
+
+    No ``token_endpoint_auth_method`` means ``none`` (B3) and no ``grant_types`` all we offer, both said in the answer;
+    unknown members and unsupported grants are left out; an undotted redirect scheme that nobody knows is left out
+    beside good ones. Raises ``OAuthError``: ``invalid_redirect_uri``, ``invalid_client_metadata`` or
+    ``invalid_software_statement`` (RFC 7591 section 3.2.2).
+    """
+    if len(body) > MAX_BODY:
+        raise _invalid(faults.REGISTRATION_MALFORMED, f"{len(body)} bytes")
+    try:
+        members = _said(jsonrpc.decode_object(body))
+    except JsonRpcError as error:
+        raise _invalid(faults.REGISTRATION_MALFORMED, error.reason) from None
+    if "software_statement" in members:
+        raise OAuthError(faults.SOFTWARE_STATEMENT, "invalid_software_statement", reason="sent")
+    return _read(members, vendor_schemes, _REGISTRABLE_METHODS)
+
+
+def is_metadata_document_url(client_id: str) -> bool:
+    """Tell whether a client_id is an acceptable URL of a metadata document (CIMD -02 section 3; security F1, F3).
+
+    https, a named host, a path that is more than ``/``, no query, fragment, user name or dot segments. Stricter than
+    the draft: lower-case host, no percent-encoding, and no ports of other services.
+    """
+    found = _DOCUMENT_URL.fullmatch(client_id) if len(client_id) <= redirect_uri.MAX_LENGTH else None
+    if found is None or _NUMERIC.fullmatch(found["host"].rpartition(".")[2]) is not None:
+        return False
+    port = int(found["port"] or 443)
+    if port not in _WEB_PORTS and not _FIRST_USER_PORT <= port <= _LAST_PORT:
+        return False
+    return not any(segment.partition(";")[0] in {".", ".."} for segment in found["path"].split("/"))
+
+
+def may_be_client_id(text: str) -> bool:
+    """Tell whether a client id can be one of ours (letters, digits, ``.``, ``_``, ``-``) or a document's URL.
+
+    Another one was damaged by whoever sent it (Visual Studio Code 1.138: microsoft/vscode#337052).
+    """
+    return _CLIENT_ID.fullmatch(text) is not None or text.startswith("https://")
+
+
+def parse_metadata_document(url: str, body: bytes, *, vendor_schemes: Collection[str] = ()) -> RegistrationRequest:
+    """Read the document fetched from ``url``, or a pinned copy of it. Raises ``PageError`` (CIMD -02 section 5.1).
+
+    ``client_id`` must be the URL byte for byte; shared secrets and private keys are refused (section 4.1). A document
+    that declares ``private_key_jwt`` needs its keys in it (``jwks``): accepting it without them would be weaker than it
+    asks for (section 8.2).
+    """
+    try:
+        if len(body) > MAX_DOCUMENT:
+            raise _invalid(faults.METADATA_DOCUMENT_INVALID, f"{len(body)} bytes")
+        members = _said(jsonrpc.decode_object(body))
+        _check_document(url, members)
+        read = _read(members, vendor_schemes, _DOCUMENT_METHODS)
+        return read if read.auth_method is ClientAuthMethod.NONE else replace(read, jwks=_keys(members.get("jwks")))
+    except ProtocolError as error:
+        raise PageError(faults.METADATA_DOCUMENT_INVALID, reason=str(error)) from None
+
+
+def canonical_key(request: RegistrationRequest) -> str:
+    """Return the key that makes registrations of public clients idempotent (B3).
+
+    SHA-256 (hex) of the metadata in canonical form: order and loopback ports left out, because a native client has
+    another port each time.
+    """
+    return hashlib.sha256(
+        jsonrpc.encode(
+            [
+                request.name,
+                sorted({redirect_uri.without_loopback_port(uri) for uri in request.redirect_uris}),
+                request.auth_method,
+                sorted(request.grant_types),
+                None if request.scopes is None else sorted(request.scopes),
+                sorted(request.metadata.items()),
+            ]
+        )
+    ).hexdigest()
+
+
+def registration_response(
+    request: RegistrationRequest,
+    client: Client,
+    *,
+    scopes: Iterable[str] | None = None,
+    client_secret: str | None = None,
+) -> dict[str, Any]:
+    """Return the answer to a registration (RFC 7591 section 3.2.1): all metadata as registered, integers, no nulls.
+
+    ``client`` may be the record of an earlier, equal registration: redirect URIs are echoed as they were sent now.
+    ``scopes`` is what the client may ask for, where it named any. A secret does not expire (0).
+    """
+    answer: dict[str, Any] = {
+        **request.metadata,
+        "client_id": client.id,
+        "client_id_issued_at": client.created_at // SECOND,
+        "client_name": request.name,
+        "redirect_uris": list(request.redirect_uris),
+        "grant_types": sorted(request.grant_types),
+        "response_types": ["code"],
+        "token_endpoint_auth_method": request.auth_method.value,
+    }
+    if scopes is not None:
+        answer["scope"] = scope.join(scopes)
+    if client_secret is not None:
+        answer |= {"client_secret": client_secret, "client_secret_expires_at": 0}
+    return answer
+
+
+def _read(
+    members: Mapping[str, Any], vendor_schemes: Collection[str], methods: Collection[ClientAuthMethod]
+) -> RegistrationRequest:
+    uris = _redirect_uris(members.get("redirect_uris"), vendor_schemes)
+    _check_links(members)
+    metadata: dict[str, object] = {name: members[name] for name in sorted(_ECHOED_URIS & members.keys())}
+    for name in _TEXT_MEMBERS:
+        if name in members:
+            metadata[name] = _short_text(name, members[name])
+    if "contacts" in members:
+        metadata["contacts"] = [_short_text("contacts", each) for each in _list("contacts", members["contacts"])]
+    if "response_types" in members and "code" not in _list("response_types", members["response_types"]):
+        raise _invalid(faults.METADATA_INVALID, "response_types without code")
+    return RegistrationRequest(
+        name=_name(members.get("client_name"), uris),
+        redirect_uris=uris,
+        auth_method=_auth_method(members.get("token_endpoint_auth_method", "none"), methods),
+        grant_types=_grant_types(members.get("grant_types")),
+        scopes=_scopes(members.get("scope")),
+        client_uri=members.get("client_uri"),
+        metadata=metadata,
+    )
+
+
+def _check_document(url: str, members: Mapping[str, Any]) -> None:
+    if members.get("client_id") != url:
+        raise _invalid(faults.METADATA_DOCUMENT_INVALID, "client_id is not the URL")
+    if not isinstance(members.get("client_name"), str):
+        raise _invalid(faults.METADATA_DOCUMENT_INVALID, "no client_name")
+    if members.keys() & _FORBIDDEN_IN_DOCUMENT:
+        raise _invalid(faults.METADATA_DOCUMENT_INVALID, "holds a client secret")
+    jwks = members.get("jwks")
+    keys = jwks.get("keys") if isinstance(jwks, dict) else None
+    if isinstance(keys, list) and any(isinstance(key, dict) and key.keys() & _PRIVATE_KEY_MEMBERS for key in keys):
+        raise _invalid(faults.METADATA_DOCUMENT_INVALID, "holds private key material")
+
+
+def _redirect_uris(value: object, vendor_schemes: Collection[str]) -> tuple[str, ...]:
+    """Return the acceptable ones.
+
+    One dangerous URI refuses the registration; one of a scheme that nobody knows is left out beside good ones (a client
+    that sends several must not fail for one: Cursor, VS Code).
+    """
+    if not isinstance(value, list) or not 0 < len(value) <= MAX_REDIRECT_URIS:
+        raise OAuthError(faults.REDIRECT_URIS_MISSING, "invalid_redirect_uri", reason="no list of 1 to 32")
+    accepted: dict[str, None] = {}
+    unknown: OAuthError | None = None
+    for uri in value:
+        if not isinstance(uri, str):
+            raise OAuthError(faults.REDIRECT_URI_REFUSED, "invalid_redirect_uri", reason="not a string")
+        try:
+            redirect_uri.registrable(uri, vendor_schemes)
+            accepted[uri] = None
+        except OAuthError as error:
+            if error.fault is not faults.REDIRECT_SCHEME_UNKNOWN:
+                raise
+            unknown = error
+    if unknown is not None and not accepted:
+        raise unknown
+    return tuple(accepted)
+
+
+def _check_links(members: Mapping[str, Any]) -> None:
+    """Refuse every link that is not plain http(s), in language-tagged members (``client_uri#ja``) too (E2)."""
+    for name, value in members.items():
+        base = name.partition("#")[0]
+        links = _list(name, value) if base in _URI_LIST_MEMBERS else [value] if base in _URI_MEMBERS else []
+        for link in links:
+            if not isinstance(link, str) or len(link) > redirect_uri.MAX_LENGTH or _LINK.fullmatch(link) is None:
+                raise _invalid(faults.METADATA_URI_REFUSED, f"{name[:64]} is not a plain http or https URL")
+
+
+def _name(value: object, uris: Sequence[str]) -> str:
+    if value is None:
+        return redirect_uri.describe(uris[0]).host_display
+    if not isinstance(value, str) or not 0 < len(value.strip()) <= MAX_NAME or not _visible(value.strip()):
+        raise _invalid(faults.CLIENT_NAME_REFUSED, "client_name is empty, too long or has invisible characters")
+    return value.strip()
+
+
+def _visible(text: str) -> bool:
+    """Tell whether every character can be seen, with no other space than the plain one (E4)."""
+    return is_visible(text) and not any(character != " " and character.isspace() for character in text)
+
+
+def _keys(jwks: object) -> tuple[Mapping[str, str], ...]:
+    try:
+        return client_assertion.public_keys(jwks)
+    except ValueError as wrong:
+        raise _invalid(faults.METADATA_DOCUMENT_INVALID, f"private_key_jwt, and its jwks {wrong}") from None
+
+
+def _auth_method(value: object, methods: Collection[ClientAuthMethod]) -> ClientAuthMethod:
+    if not isinstance(value, str) or value not in methods:
+        raise _invalid(faults.METADATA_INVALID, f"token_endpoint_auth_method {str(value)[:64]!r}")
+    return ClientAuthMethod(value)
+
+
+def _grant_types(value: object) -> frozenset[str]:
+    asked = _list("grant_types", value) if value is not None else []
+    kept = frozenset(grant for grant in GRANT_TYPES if grant in asked) if asked else frozenset(GRANT_TYPES)
+    if AUTHORIZATION_CODE not in kept:
+        raise _invalid(faults.METADATA_INVALID, "grant_types without authorization_code")
+    return kept
+
+
+def _scopes(value: object) -> tuple[str, ...] | None:
+    if value is None:
+        return None
+    if not isinstance(value, str):
+        raise _invalid(faults.METADATA_INVALID, "scope is not a string")
+    try:
+        return scope.parse(value)
+    except OAuthError as error:
+        raise _invalid(faults.METADATA_INVALID, error.reason) from None
+
+
+def _short_text(name: str, value: object) -> str:
+    if not isinstance(value, str) or len(value) > MAX_TEXT or not value.isprintable():
+        raise _invalid(faults.METADATA_INVALID, f"{name} is not short text")
+    return value
+
+
+def _list(name: str, value: object) -> list[Any]:
+    if not isinstance(value, list) or len(value) > MAX_REDIRECT_URIS:
+        raise _invalid(faults.METADATA_INVALID, f"{name[:64]} is not a list of acceptable length")
+    return value
+
+
+def _said(members: Mapping[str, Any]) -> dict[str, Any]:
+    """Drop null and empty members: some clients send what they do not have as null or ''."""
+    return {name: value for name, value in members.items() if value is not None and value != ""}
+
+
+def _invalid(fault: Fault, reason: str) -> OAuthError:
+    return OAuthError(fault, "invalid_client_metadata", reason=reason)

@@ -1,0 +1,83 @@
+"""Our MCP server URLs: which path is which server and tenant, and the well-known paths that belong to each.
+
+A server has path templates; ``{tenant}`` stands for a tenant's slug (``product.md`` A2). The short form has none: the
+tenant is picked on the consent page, or is the API key's. A token for one form is not valid at the other (ruling 13).
+"""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from doorward.model import Server, ServerId
+
+TENANT_SLUG = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
+RESERVED_SLUGS = frozenset({
+    "api", "authorize", "device", "docs", "errors", "health", "introspect", "jwks", "login", "logout", "mcp", "metrics", "oauth",
+    "ready", "register", "revoke", "settings", "sign-in", "sign-out", "static", "token", "userinfo", "well-known",
+})  # fmt: skip
+"""First path segments of our own; a tenant with such a slug would shadow them."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Endpoint:
+    """One concrete MCP URL. ``url`` is the canonical ``resource`` (RFC 8707, RFC 9728) and the tokens' ``aud``."""
+
+    server: Server
+    tenant_slug: str | None
+    path: str
+    url: str
+
+    @property
+    def server_id(self) -> ServerId:
+        """The server's id, as tenants enable it."""
+        return self.server.id
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Endpoints:
+    """All servers of a deployment under one public origin (no trailing slash)."""
+
+    public_url: str
+    servers: Sequence[Server]
+
+    def find(self, path: str) -> Endpoint | None:
+        """Return the endpoint at an exact, undecoded URL path, or None.
+
+        Tenants are matched by form only: whether the tenant exists is not said here, so that unknown ones answer like
+        known ones (ruling 8).
+        """
+        for server in self.servers:
+            for template in server.paths:
+                slug = _slug_at(template, path)
+                if slug is not None:
+                    return Endpoint(server=server, tenant_slug=slug or None, path=path, url=self.public_url + path)
+        return None
+
+    def by_url(self, url: str) -> Endpoint | None:
+        """Return the endpoint whose canonical URL this is, byte for byte."""
+        prefix = self.public_url + "/"
+        return self.find(url[len(self.public_url) :]) if url.startswith(prefix) else None
+
+    def short(self) -> Endpoint | None:
+        """Return the first server's short URL: what root metadata describes (ruling 13)."""
+        for server in self.servers:
+            for template in server.paths:
+                if "{tenant}" not in template:
+                    return self.find(template)
+        return None
+
+    def of_tenant(self, server: Server, tenant_slug: str) -> Endpoint | None:
+        """Return the tenant's own URL of a server, or its short URL where it has no other."""
+        for template in sorted(server.paths, key=lambda t: "{tenant}" not in t):
+            return self.find(template.replace("{tenant}", tenant_slug))
+        return None
+
+
+def _slug_at(template: str, path: str) -> str | None:
+    """Return the slug in ``path`` ('' for a short form), or None where the template does not fit."""
+    before, brace, after = template.partition("{tenant}")
+    if not brace:
+        return "" if path == template else None
+    middle = path[len(before) : len(path) - len(after)] if len(path) > len(before) + len(after) else ""
+    fits = path.startswith(before) and path.endswith(after) and TENANT_SLUG.fullmatch(middle)
+    return middle if fits and middle not in RESERVED_SLUGS else None

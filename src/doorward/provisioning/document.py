@@ -1,0 +1,106 @@
+"""What a document declares, as records. ``None`` means that the document does not say, so that it stays as it is.
+
+``path`` is where an entry stands in the document; refusals that need the stored state name it too.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from doorward.model import ClientAuthMethod, OwnerKind, Permission, RuleKind, Status, ToolRule
+from doorward.provisioning.resource_tree import TreeNode
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PermissionDeclared:
+    """An entry of the catalogue."""
+
+    path: str
+    permission: Permission
+    words: str | None
+    is_default: bool | None
+    destructive: bool | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServerDeclared:
+    """An MCP server. ``rules`` holds the kinds of rule that the document lists, in order; a listed kind is replaced."""
+
+    path: str
+    slug: str
+    name: str | None
+    paths: tuple[str, ...] | None
+    upstream: str | None
+    builtin_tools: bool | None
+    status: Status | None
+    rules: dict[RuleKind, tuple[ToolRule, ...]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UserDeclared:
+    """A person or a service account."""
+
+    path: str
+    email: str
+    name: str | None
+    password: str | None
+    kind: OwnerKind | None
+    status: Status | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RoleDeclared:
+    """A role of a tenant, with its patterns."""
+
+    path: str
+    name: str
+    permissions: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MemberDeclared:
+    """A membership. Empty ``roles`` take all of them away."""
+
+    path: str
+    email: str
+    roles: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClientDeclared:
+    """An OAuth client that an administrator registers. ``introspects`` names servers by their slugs."""
+
+    path: str
+    id: str | None
+    name: str
+    redirect_uris: tuple[str, ...] | None
+    auth_method: ClientAuthMethod
+    scopes: frozenset[Permission] | None
+    jwks: tuple[Mapping[str, str], ...] | None
+    service_account: str | None
+    """The e-mail address of the account that the client acts for by itself."""
+    introspects: tuple[str, ...] | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TenantDeclared:
+    """A tenant and what belongs to it. ``servers``, where it is there, is the whole list of what it enables."""
+
+    path: str
+    slug: str
+    name: str | None
+    status: Status | None
+    servers: tuple[str, ...] | None
+    roles: tuple[RoleDeclared, ...]
+    members: tuple[MemberDeclared, ...]
+    resources: tuple[TreeNode, ...]
+    clients: tuple[ClientDeclared, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Document:
+    """One file."""
+
+    servers: tuple[ServerDeclared, ...]
+    permissions: tuple[PermissionDeclared, ...]
+    users: tuple[UserDeclared, ...]
+    tenants: tuple[TenantDeclared, ...]

@@ -1,0 +1,93 @@
+"""A document's ``clients`` entry: an OAuth client that an administrator registers (``product.md`` B5, B15)."""
+
+import re
+from collections.abc import Mapping
+from typing import Final
+
+from doorward.credentials.client_assertion import importable
+from doorward.model import ClientAuthMethod
+from doorward.protocol.client_assertion import public_keys
+from doorward.protocol.errors import OAuthError
+from doorward.protocol.redirect_uri import registrable
+from doorward.provisioning import names
+from doorward.provisioning.document import ClientDeclared
+from doorward.provisioning.reading import Place
+from doorward.provisioning.values import choice, needed, permissions, title, values
+
+_ID: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
+_FOR_MACHINES: Final = ("service_account", "introspects", "jwks")
+
+
+def parse_client(place: Place) -> ClientDeclared:
+    """Return one client. Raises ``DocumentError``."""
+    table = place.table("id", "name", "redirect_uris", "type", "auth_method", "scopes", *_FOR_MACHINES)
+    given = table.get("id")
+    if given is not None and not _ID.fullmatch(given.text()):
+        given.refuse("cannot be a client's id", "Use letters, digits, '.', '_' and '-'")
+    without_person = "service_account" in table or "introspects" in table
+    uris = table.get("redirect_uris") if without_person else needed(place, table, "redirect_uris")
+    return ClientDeclared(
+        path=place.path,
+        id=None if given is None else given.text(),
+        name=title(needed(place, table, "name")) or "",
+        redirect_uris=None if uris is None else _redirect_uris(uris),
+        auth_method=_auth_method(table),
+        scopes=permissions(table.get("scopes")),
+        jwks=_jwks(table.get("jwks")),
+        service_account=_email(table.get("service_account")),
+        introspects=values(table.get("introspects")),
+    )
+
+
+def _redirect_uris(place: Place) -> tuple[str, ...]:
+    uris = values(place) or ()
+    if not uris:
+        place.refuse("no redirect URI", "Write at least one")
+    for item in place.each():
+        # An administrator may name any app's own scheme; the dangerous ones stay refused (ruling 2).
+        scheme = item.text().partition(":")[0]
+        try:
+            registrable(item.text(), {scheme})
+        except OAuthError as wrong:
+            item.refuse(
+                f"refused as a redirect URI ({wrong.reason})", "Use https, http on loopback, or the app's scheme"
+            )
+    return uris
+
+
+def _auth_method(table: dict[str, Place]) -> ClientAuthMethod:
+    kind, method = table.get("type"), choice(table.get("auth_method"), ClientAuthMethod)
+    confidential = kind is not None and kind.text() == "confidential"
+    if kind is not None and kind.text() not in {"public", "confidential"}:
+        kind.refuse(f"{kind.text()[:80]!r} is not known", "Write public or confidential")
+    if method is not None and confidential is (method is ClientAuthMethod.NONE):
+        table["auth_method"].refuse(
+            "does not fit the client's type", "A public client has none, a confidential one a secret or keys"
+        )
+    for name in _FOR_MACHINES:
+        if name in table and not confidential:
+            table[name].refuse("is for clients that can prove who they are", "Write type: confidential")
+    usual = ClientAuthMethod.PRIVATE_KEY_JWT if "jwks" in table else ClientAuthMethod.SECRET_BASIC
+    found = method or (usual if confidential else ClientAuthMethod.NONE)
+    if "jwks" in table and found is not ClientAuthMethod.PRIVATE_KEY_JWT:
+        table["jwks"].refuse(f"{found} uses no keys", "Write auth_method: private_key_jwt, or leave the keys out")
+    return found
+
+
+def _jwks(place: Place | None) -> tuple[Mapping[str, str], ...] | None:
+    if place is None:
+        return None
+    try:
+        keys = public_keys(place.value)
+    except ValueError as wrong:
+        place.refuse(f"cannot be used ({wrong})", "Write the public keys as a JWK Set: {keys: [...]}")
+    if not all(importable(key) for key in keys):
+        place.refuse("holds a key that is none", "Export the public keys again")
+    return keys
+
+
+def _email(place: Place | None) -> str | None:
+    email = None if place is None else names.email_of(place.text())
+    if place is not None and email is None:
+        place.refuse(f"{place.text()[:80]!r} is no e-mail address", "Write that of a user of kind service")
+    return email

@@ -1,0 +1,88 @@
+"""A document's ``servers`` entry: URL paths, upstream, and the rules of tools, resources and prompts."""
+
+import re
+from collections.abc import Mapping
+from typing import Final
+
+from doorward.model import ResourceArgument, RuleKind, Status, ToolRule
+from doorward.policy.matching import template_ok
+from doorward.provisioning import names
+from doorward.provisioning.document import ServerDeclared
+from doorward.provisioning.reading import Place
+from doorward.provisioning.values import choice, flag, needed, permissions, title, values
+
+_KINDS: Final[Mapping[str, RuleKind]] = {
+    "tools": RuleKind.TOOL,
+    "resources": RuleKind.RESOURCE,
+    "prompts": RuleKind.PROMPT,
+}
+_GLOB: Final = re.compile(r"[\x21-\x7e]{1,200}")
+_POINTER: Final = re.compile(r"(?:/(?:[^/~\x00-\x1f]|~[01])*)+")
+_TYPE: Final = re.compile(r"[a-z][a-z0-9_-]{0,63}")
+_VARIABLE: Final = re.compile(r"\{([a-z][a-z0-9_]*)\}")
+
+
+def parse_server(place: Place) -> ServerDeclared:
+    """Return one server. Raises ``DocumentError``."""
+    table = place.table("slug", "name", "paths", "upstream", "builtin_tools", "status", *_KINDS)
+    slug = needed(place, table, "slug")
+    if not names.server_slug_ok(slug.text()):
+        slug.refuse(f"{slug.text()[:80]!r} cannot be a server's slug", "Use a-z, 0-9, - and _, a letter first")
+    upstream = table.get("upstream")
+    if upstream is not None and not names.upstream_ok(upstream.text()):
+        upstream.refuse("not an http(s) URL without credentials", "Write it like http://127.0.0.1:9000/mcp")
+    return ServerDeclared(
+        path=place.path,
+        slug=slug.text(),
+        name=title(table.get("name")),
+        paths=_paths(table.get("paths")),
+        upstream=upstream.text() if upstream is not None else None,
+        builtin_tools=flag(table.get("builtin_tools")),
+        status=choice(table.get("status"), Status),
+        rules={kind: _rules(table[name], kind) for name, kind in _KINDS.items() if name in table},
+    )
+
+
+def _paths(place: Place | None) -> tuple[str, ...] | None:
+    if place is None:
+        return None
+    paths = values(place) or ()
+    for number, path in enumerate(paths):
+        if not names.path_ok(path):
+            place.refuse(f"{path[:80]!r} cannot be a server's path", "Write it like /mcp or /{tenant}/mcp")
+        if any(names.paths_clash(path, other) for other in paths[:number]):
+            place.refuse(f"{path[:80]!r} fits what another path fits", "Keep one of them")
+    if not paths:
+        place.refuse("no path", "Write at least one, like /mcp")
+    return paths
+
+
+def _rules(place: Place, kind: RuleKind) -> tuple[ToolRule, ...]:
+    return tuple(_rule(item, kind) for item in place.each())
+
+
+def _rule(place: Place, kind: RuleKind) -> ToolRule:
+    table = place.table("match", "requires", "resource")
+    match = needed(place, table, "match")
+    if kind is RuleKind.RESOURCE and not template_ok(match.text()):
+        match.refuse("not a URI template of plain {variables}", "Write it like harbour://documents/{document}")
+    if kind is not RuleKind.RESOURCE and not _GLOB.fullmatch(match.text()):
+        match.refuse("not a name", "Write a name; * and ? stand for any text and any character")
+    return ToolRule(
+        kind=kind,
+        match=match.text(),
+        requires=permissions(needed(place, table, "requires")) or frozenset(),
+        resource=_resource(table["resource"], kind, match.text()) if "resource" in table else None,
+    )
+
+
+def _resource(place: Place, kind: RuleKind, match: str) -> ResourceArgument:
+    table = place.table("argument", "type")
+    pointer, of_type = needed(place, table, "argument"), needed(place, table, "type")
+    if not _POINTER.fullmatch(pointer.text()):
+        pointer.refuse("not a JSON pointer", "Write it like /project_id")
+    if kind is RuleKind.RESOURCE and pointer.text()[1:] not in _VARIABLE.findall(match):
+        pointer.refuse("names no {variable} of the match", "Name one, with a / before it")
+    if not _TYPE.fullmatch(of_type.text()):
+        of_type.refuse("not a type of the resource tree", "Write a word like project")
+    return ResourceArgument(pointer=pointer.text(), type=of_type.text())

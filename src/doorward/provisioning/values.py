@@ -1,0 +1,75 @@
+"""Small readers that every kind of entry uses. ``None`` in, ``None`` out: what is not said stays unsaid."""
+
+from collections.abc import Callable, Mapping
+from enum import StrEnum
+from typing import TypeVar
+
+from doorward.model import Permission
+from doorward.policy.permission import parse
+from doorward.provisioning import names
+from doorward.provisioning.reading import Place
+
+T = TypeVar("T")
+Kind = TypeVar("Kind", bound=StrEnum)
+
+
+def needed(place: Place, table: Mapping[str, Place], name: str) -> Place:
+    """Return a member that must be there."""
+    if name not in table:
+        place.refuse(f"{name} is missing", f"Add {name}")
+    return table[name]
+
+
+def unique(place: Place | None, read: Callable[[Place], T], name: Callable[[T], object]) -> tuple[T, ...]:
+    """Return the entries of a list, none of them twice; nothing where the list is not there."""
+    if place is None:
+        return ()
+    found: dict[object, T] = {}
+    for item in place.each():
+        entry = read(item)
+        if name(entry) in found:
+            item.refuse("the same entry a second time", "Keep one of them")
+        found[name(entry)] = entry
+    return tuple(found.values())
+
+
+def values(place: Place | None) -> tuple[str, ...] | None:
+    """Return a list of texts, none of them twice."""
+    return None if place is None else unique(place, Place.text, lambda text: text)
+
+
+def title(place: Place | None) -> str | None:
+    """Return words that people will read."""
+    if place is None:
+        return None
+    if not names.title_ok(place.text()):
+        place.refuse("not an ordinary name", f"Use 1 to {names.MAX_TITLE} ordinary characters")
+    return place.text().strip()
+
+
+def flag(place: Place | None) -> bool | None:
+    """Return true or false."""
+    return None if place is None else place.flag()
+
+
+def choice(place: Place | None, kind: type[Kind]) -> Kind | None:
+    """Return a member of ``kind`` by its value."""
+    if place is None:
+        return None
+    text = place.text()
+    if text not in [member.value for member in kind]:
+        place.refuse(f"{text[:80]!r} is not known", f"Write one of: {', '.join(kind)}")
+    return kind(text)
+
+
+def permission(place: Place) -> Permission:
+    """Return a permission; wildcards are refused."""
+    try:
+        return parse(place.text())
+    except ValueError:
+        place.refuse(f"{place.text()[:80]!r} is no permission", "Write it like documents:read")
+
+
+def permissions(place: Place | None) -> frozenset[Permission] | None:
+    """Return a set of permissions, each written once."""
+    return None if place is None else frozenset(unique(place, permission, lambda found: found))

@@ -1,0 +1,285 @@
+"""The ASGI app and the process that serves it: which surface answers a path, start, stop, the flush of the call log.
+
+Knows no feature: ``bootstrap`` builds the surfaces and hands them in.
+"""
+
+import asyncio
+import contextlib
+import gc
+import signal
+import socket
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from typing import Final, Protocol
+
+import structlog
+import uvicorn
+from starlette.types import ASGIApp, Receive, Scope, Send
+from typing_extensions import override
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
+
+from doorward.storage.database import StorageUnavailable
+
+TIDY_SECONDS: Final = 600
+"""Between two turns of what tidies up."""
+FLUSH_SECONDS: Final = 0.5
+"""Between two writes of the call log: what a crash loses at most, with the time of a write."""
+GRACE_SECONDS: Final = 3
+"""How long open streams may take to end when the server stops."""
+REQUEST_SECONDS: Final = 60
+"""How long one request may take to arrive, with its body (L16)."""
+MAX_FRUITLESS_BYTES: Final = 128 * 1024
+"""What may arrive without completing a head or bringing any body: surfaces answer long heads themselves below this."""
+
+_log = structlog.get_logger("doorward.server")
+
+
+class Gateway(Protocol):
+    """The part of the gateway that the app uses."""
+
+    def owns(self, path: str) -> bool:
+        """Say whether a path belongs to an MCP server."""
+
+    async def start(self) -> None:
+        """Begin what runs beside the calls."""
+
+    async def stop(self) -> None:
+        """End it, with every open stream."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+
+
+class App:
+    """MCP paths go to the gateway without anything between; all others to ``pages``.
+
+    ``flushes`` write what was collected beside the requests; each is awaited every ``FLUSH_SECONDS`` and at the end.
+    ``chores`` may take longer and hold up nothing; each is awaited every ``TIDY_SECONDS``.
+    """
+
+    def __init__(
+        self,
+        *,
+        gateway: Gateway,
+        pages: ASGIApp,
+        flushes: Sequence[Callable[[], Awaitable[None]]],
+        chores: Sequence[Callable[[], Awaitable[None]]] = (),
+    ) -> None:
+        self._gateway = gateway
+        self._pages = pages
+        self._flushes = flushes
+        self._chores = chores
+        self._flushing: asyncio.Task[None] | None = None
+        self._tidying: asyncio.Task[None] | None = None
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        if scope["type"] == "http" and self._gateway.owns(scope["raw_path"].decode("latin-1")):
+            await self._gateway(scope, receive, send)
+        elif scope["type"] == "http":
+            await self._pages(scope, receive, send)
+        elif scope["type"] == "websocket":
+            # L17: there is no such door.
+            await receive()
+            await send({"type": "websocket.close", "code": 1008})
+
+    async def start(self) -> None:
+        """Begin what runs beside the requests."""
+        await self._gateway.start()
+        self._flushing = asyncio.create_task(self._flush_for_ever())
+        self._tidying = asyncio.create_task(self._tidy_for_ever())
+
+    async def stop(self) -> None:
+        """End it; the calls that wait are written."""
+        await self._gateway.stop()
+        for beside in (self._tidying, self._flushing):
+            if beside is not None:
+                beside.cancel()
+                with contextlib.suppress(asyncio.CancelledError):
+                    await beside
+        await self._flush()
+
+    async def _flush_for_ever(self) -> None:
+        while True:
+            await asyncio.sleep(FLUSH_SECONDS)
+            await self._flush()
+
+    async def _tidy_for_ever(self) -> None:
+        while True:
+            await asyncio.sleep(TIDY_SECONDS)
+            for chore in self._chores:
+                try:
+                    await chore()
+                except StorageUnavailable:
+                    _log.warning("not tidied")
+                except Exception as error:  # noqa: BLE001  (as with the flushes: the next turn has to come)
+                    _log.error("not tidied", kind=type(error).__name__)
+
+    async def _flush(self) -> None:
+        for flush in self._flushes:
+            try:
+                await flush()
+            except StorageUnavailable:
+                # Kept and tried again: the next turn may find the database well.
+                _log.warning("calls not written")
+            except Exception as error:  # noqa: BLE001  (whatever it is, the log of calls must not end with it)
+                # No message: it may quote what was to be written.
+                _log.error("calls not written", kind=type(error).__name__)
+
+
+class Connection(HttpToolsProtocol):
+    """What uvicorn leaves open before any app is asked: heads without end (L14), slow ones (L16), trailers, targets.
+
+    A head of many small fields costs twenty times its bytes in memory, before anybody is authenticated.
+    """
+
+    seconds: float = REQUEST_SECONDS
+
+    @override
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        self._fruitless = 0
+        self._progress = self._in_head = self._whole = False
+        self._deadline: asyncio.TimerHandle | None = self.loop.call_later(self.seconds, self._late)
+
+    @override
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._stop_waiting()
+        super().connection_lost(exc)
+
+    @override
+    def data_received(self, data: bytes) -> None:
+        self._progress = False
+        super().data_received(data)
+        self._fruitless = 0 if self._progress else self._fruitless + len(data)
+        if self._fruitless > MAX_FRUITLESS_BYTES:
+            self._refuse()
+        elif self._whole and self._progress:
+            self._stop_waiting()
+        elif self._deadline is None and not self.transport.is_closing():
+            self._deadline = self.loop.call_later(self.seconds, self._late)
+
+    @override
+    def on_message_begin(self) -> None:
+        self._in_head, self._whole = True, False
+        super().on_message_begin()
+
+    @override
+    def on_header(self, name: bytes, value: bytes) -> None:
+        # Trailers come here too: as headers they would bypass whatever stands before us (L3, RFC 9110 section 6.5.1).
+        if self._in_head:
+            super().on_header(name, value)
+
+    @override
+    def on_headers_complete(self) -> None:
+        self._in_head, self._progress = False, True
+        if not self.url.startswith((b"/", b"*")) or b"#" in self.url:
+            # L5, L6: an absolute target would name another host than Host does. The parser answers 400.
+            message = "neither a path nor an asterisk"
+            raise ValueError(message)
+        super().on_headers_complete()
+
+    @override
+    def on_body(self, body: bytes) -> None:
+        self._progress = True
+        super().on_body(body)
+
+    @override
+    def on_message_complete(self) -> None:
+        self._whole = self._progress = True
+        super().on_message_complete()
+
+    def _refuse(self) -> None:
+        cycle: RequestResponseCycle | None = self.cycle  # uvicorn says it is never None; before a request it is.
+        if cycle is None or cycle.response_complete:
+            self.transport.write(b"HTTP/1.1 431 X\r\nconnection: close\r\ncontent-length: 0\r\n\r\n")
+        self.transport.close()
+
+    def _late(self) -> None:
+        self._deadline = None
+        if self.flow.read_paused:
+            # We are the ones who wait: a request behind one that is being answered.
+            self._deadline = self.loop.call_later(self.seconds, self._late)
+        else:
+            self.transport.close()
+
+    def _stop_waiting(self) -> None:
+        if self._deadline is not None:
+            self._deadline.cancel()
+            self._deadline = None
+
+
+class _Server(uvicorn.Server):
+    """Ends in order on SIGINT and SIGTERM (uvicorn's own would raise them again and skip what follows)."""
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self.answering = asyncio.Event()
+
+    @override
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self.answering.set()
+
+    @contextlib.contextmanager
+    @override
+    def capture_signals(self) -> Iterator[None]:
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(number, self._end)
+        try:
+            yield
+        finally:
+            for number in (signal.SIGINT, signal.SIGTERM):
+                loop.remove_signal_handler(number)
+
+    def _end(self) -> None:
+        self.force_exit = self.should_exit
+        self.should_exit = True
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """Return a listening socket. Raises ``OSError`` where the address is taken."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((host, port))
+        listener.listen(2048)
+    except OSError:
+        listener.close()
+        raise
+    listener.setblocking(False)  # noqa: FBT003
+    return listener
+
+
+async def run(app: App, listener: socket.socket, *, on_ready: Callable[[], Awaitable[None]] | None = None) -> None:
+    """Serve ``app`` on ``listener`` until a signal says to end; ``on_ready`` is awaited once requests are answered."""
+    config = uvicorn.Config(
+        app,
+        http=Connection,
+        lifespan="off",
+        ws="none",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,
+        timeout_keep_alive=75,
+        timeout_graceful_shutdown=GRACE_SECONDS,
+    )
+    server = _Server(config)
+    await app.start()
+    # What is loaded by now stays until the end: a full collection that walks it again stopped everything for 40 ms.
+    gc.collect()
+    gc.freeze()
+    serving = asyncio.create_task(server.serve([listener]))
+    try:
+        started = asyncio.create_task(server.answering.wait())
+        await asyncio.wait({started, serving}, return_when=asyncio.FIRST_COMPLETED)
+        started.cancel()
+        if on_ready is not None and server.answering.is_set():
+            await on_ready()
+        await serving
+    finally:
+        server.should_exit = True
+        await asyncio.gather(serving, return_exceptions=True)
+        await app.stop()

@@ -1,0 +1,158 @@
+"""OAuth clients, the fingerprints of their secrets, and the assertions they have used."""
+
+import json
+from typing import Final
+
+import sqlalchemy as sa
+
+from doorward.model import (
+    Client,
+    ClientAuthMethod,
+    ClientId,
+    ClientKind,
+    ClientSecret,
+    Fingerprint,
+    Instant,
+    ServerId,
+    Status,
+)
+from doorward.storage import records
+from doorward.storage.database import Conflict, Reader, Transaction
+from doorward.storage.schema import client_secrets, clients, used_assertions
+from doorward.storage.statements import Row, delete, insert, insert_if_absent, select, update
+
+_INSERT: Final = insert_if_absent(clients)
+_BY_ID: Final = select(clients, clients.c.id)
+_BY_CANONICAL_KEY: Final = select(clients, clients.c.canonical_key)
+_FIXED: Final = {"id", "kind", "created_at", "registered_at", "canonical_key"}
+_UPDATE: Final = update(clients, [column for column in clients.columns if column.name not in _FIXED], clients.c.id)
+_NOTE_REGISTRATION: Final = update(clients, [clients.c.registered_at], clients.c.id)
+_SECRETS: Final = select(
+    client_secrets, client_secrets.c.client_id, order=[client_secrets.c.created_at, client_secrets.c.id]
+)
+_INSERT_SECRET: Final = insert(client_secrets)
+_RETIRE_SECRET: Final = update(
+    client_secrets, [client_secrets.c.expires_at], client_secrets.c.client_id, client_secrets.c.id
+)
+_FORGET_ASSERTIONS: Final = delete(used_assertions, used_assertions.c.expires_at < sa.bindparam("now"))
+_USE_ASSERTION: Final = insert_if_absent(used_assertions)
+
+
+def insert_client(
+    tx: Transaction, client: Client, *, canonical_key: str | None, secret_fingerprint: Fingerprint | None
+) -> Client:
+    """Add a client and return it; where ``canonical_key`` is known, change nothing and return the stored one.
+
+    That makes dynamic registration idempotent: the same metadata is the same client. Raises ``Conflict`` where only
+    the id is taken.
+    """
+    if tx.run(_INSERT, {**_columns(client), "registered_at": client.created_at, "canonical_key": canonical_key}) == 0:
+        row = None if canonical_key is None else tx.first(_BY_CANONICAL_KEY, {"canonical_key": canonical_key})
+        if row is None:
+            raise Conflict(f"client {client.id} exists")
+        return _client(row)
+    if secret_fingerprint is not None:
+        made = client.created_at
+        insert_client_secret(
+            tx,
+            ClientSecret(
+                id=secret_id(secret_fingerprint), client_id=client.id, fingerprint=secret_fingerprint, created_at=made
+            ),
+        )
+    return client
+
+
+def client_by_id(reader: Reader, client_id: ClientId) -> Client | None:
+    """Return the client, whatever its status."""
+    row = reader.first(_BY_ID, {"id": client_id})
+    return None if row is None else _client(row)
+
+
+def registered_before(reader: Reader, canonical_key: str) -> tuple[Client, Instant] | None:
+    """Return the client with this key, and when it last registered as far as that was noted."""
+    row = reader.first(_BY_CANONICAL_KEY, {"canonical_key": canonical_key})
+    return None if row is None else (_client(row), Instant(row.registered_at))
+
+
+def note_registration(tx: Transaction, client_id: ClientId, now: Instant) -> None:
+    """Remember that the client registered again: it is not unused since its birth."""
+    tx.run(_NOTE_REGISTRATION, {"id": client_id, "registered_at": now})
+
+
+def secret_id(fingerprint: Fingerprint) -> str:
+    """Return the name by which people tell a secret from its siblings; 40 bits of its keyed hash say nothing of it."""
+    return fingerprint[:10]
+
+
+def insert_client_secret(tx: Transaction, secret: ClientSecret) -> None:
+    """Add a secret. Raises ``Conflict`` where there is no such client."""
+    tx.run(_INSERT_SECRET, records.columns(secret))
+
+
+def client_secrets_of(reader: Reader, client_id: ClientId) -> list[ClientSecret]:
+    """Return the client's secrets, oldest first, retired ones too."""
+    return [
+        ClientSecret(
+            id=row.id,
+            client_id=ClientId(row.client_id),
+            fingerprint=Fingerprint(row.fingerprint),
+            created_at=Instant(row.created_at),
+            expires_at=None if row.expires_at is None else Instant(row.expires_at),
+        )
+        for row in reader.all(_SECRETS, {"client_id": client_id})
+    ]
+
+
+def client_secret_fingerprints(reader: Reader, client_id: ClientId, now: Instant) -> list[Fingerprint]:
+    """Return the fingerprints of the client's secrets that are good now, oldest first."""
+    found = client_secrets_of(reader, client_id)
+    return [secret.fingerprint for secret in found if secret.expires_at is None or secret.expires_at > now]
+
+
+def retire_client_secret(tx: Transaction, client_id: ClientId, secret: str, expires_at: Instant) -> bool:
+    """Set the end of a secret. False where the client has none with this id."""
+    return tx.run(_RETIRE_SECRET, {"client_id": client_id, "id": secret, "expires_at": expires_at}) == 1
+
+
+def use_assertion(tx: Transaction, client_id: ClientId, jti: str, *, now: Instant, expires_at: Instant) -> bool:
+    """Say True exactly once per client and ``jti`` until ``expires_at``; the assertion must be refused after it."""
+    tx.run(_FORGET_ASSERTIONS, {"now": now})
+    return tx.run(_USE_ASSERTION, {"client_id": client_id, "jti": jti, "expires_at": expires_at}) == 1
+
+
+def update_client(tx: Transaction, client: Client) -> bool:
+    """Store everything but id, kind and birth. False where there is no such client."""
+    return tx.run(_UPDATE, _columns(client)) == 1
+
+
+def _columns(client: Client) -> dict[str, object]:
+    limit = client.scope_limit
+    return {
+        **records.columns(client),
+        "redirect_uris": records.listed(client.redirect_uris),
+        "grant_types": records.joined(client.grant_types),
+        "scope_limit": None if limit is None else records.joined(limit),
+        "metadata": records.mapped(client.metadata),
+        "jwks": json.dumps([dict(key) for key in client.jwks], separators=(",", ":")),
+        "introspects": records.joined(client.introspects),
+    }
+
+
+def _client(row: Row) -> Client:
+    return Client(
+        id=ClientId(row.id),
+        kind=ClientKind(row.kind),
+        name=row.name,
+        redirect_uris=records.texts(row.redirect_uris),
+        grant_types=frozenset(row.grant_types.split()),
+        auth_method=ClientAuthMethod(row.auth_method),
+        scope_limit=None if row.scope_limit is None else records.permissions(row.scope_limit),
+        client_uri=row.client_uri,
+        metadata=records.mapping(row.metadata),
+        jwks=tuple(json.loads(row.jwks)),
+        service_account=row.service_account,
+        service_tenant=row.service_tenant,
+        introspects=frozenset(map(ServerId, row.introspects.split())),
+        status=Status(row.status),
+        created_at=Instant(row.created_at),
+    )

@@ -1,0 +1,118 @@
+"""Security events (written with the change they describe) and call events (written in batches)."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import sqlalchemy as sa
+
+from doorward.model import Instant, TenantId, UserId
+from doorward.storage import records
+from doorward.storage.database import Reader, Transaction
+from doorward.storage.schema import audit_events, call_events
+from doorward.storage.statements import Row, Statement, insert
+
+_INSERT_EVENT: Final = insert(audit_events)
+_INSERT_CALL: Final = insert(call_events)
+_LIMIT: Final = sa.bindparam("limit", type_=sa.Integer)
+_EVENTS: Final = Statement(sa.select(audit_events).order_by(audit_events.c.id.desc()).limit(_LIMIT))
+_EVENTS_OF: Final = Statement(
+    sa.select(audit_events)
+    .where(audit_events.c.tenant_id == sa.bindparam("tenant_id"))
+    .order_by(audit_events.c.id.desc())
+    .limit(_LIMIT)
+)
+_CALLS_OF: Final = Statement(
+    sa.select(call_events)
+    .where(call_events.c.tenant_id == sa.bindparam("tenant_id"))
+    .order_by(call_events.c.id.desc())
+    .limit(_LIMIT)
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AuditEvent:
+    """Something that matters to security. ``name`` is of the vocabulary in ``audit.py``; ``detail`` holds no secret."""
+
+    at: Instant
+    tenant_id: TenantId | None
+    actor_id: UserId | None
+    name: str
+    subject: str
+    detail: Mapping[str, str]
+    request_id: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallEvent:
+    """One call through the gateway: who, what, what was decided and why. Never the arguments."""
+
+    at: Instant
+    tenant_id: TenantId
+    user_id: UserId
+    credential: str
+    credential_id: str
+    client_id: str | None
+    server_id: str
+    method: str
+    name: str | None
+    decision: str
+    reason: str
+    status: int
+    duration_us: int
+    request_id: str
+
+
+def insert_events(tx: Transaction, events: Sequence[AuditEvent]) -> None:
+    """Add security events."""
+    for event in events:
+        tx.run(_INSERT_EVENT, {**records.columns(event), "detail": records.mapped(event.detail)})
+
+
+def insert_calls(tx: Transaction, calls: Sequence[CallEvent]) -> None:
+    """Add call events."""
+    if calls:
+        tx.run(_INSERT_CALL, [records.columns(call) for call in calls])
+
+
+def recent_events(reader: Reader, tenant_id: TenantId | None, limit: int) -> list[AuditEvent]:
+    """Return the newest security events of a tenant, or of the whole deployment, newest first."""
+    if tenant_id is None:
+        return [_event(row) for row in reader.all(_EVENTS, {"limit": limit})]
+    return [_event(row) for row in reader.all(_EVENTS_OF, {"tenant_id": tenant_id, "limit": limit})]
+
+
+def recent_calls(reader: Reader, tenant_id: TenantId, limit: int) -> list[CallEvent]:
+    """Return the newest calls of a tenant, newest first."""
+    return [_call(row) for row in reader.all(_CALLS_OF, {"tenant_id": tenant_id, "limit": limit})]
+
+
+def _event(row: Row) -> AuditEvent:
+    return AuditEvent(
+        at=Instant(row.at),
+        tenant_id=row.tenant_id,
+        actor_id=row.actor_id,
+        name=row.name,
+        subject=row.subject,
+        detail=records.mapping(row.detail),
+        request_id=row.request_id,
+    )
+
+
+def _call(row: Row) -> CallEvent:
+    return CallEvent(
+        at=Instant(row.at),
+        tenant_id=TenantId(row.tenant_id),
+        user_id=UserId(row.user_id),
+        credential=row.credential,
+        credential_id=row.credential_id,
+        client_id=row.client_id,
+        server_id=row.server_id,
+        method=row.method,
+        name=row.name,
+        decision=row.decision,
+        reason=row.reason,
+        status=row.status,
+        duration_us=row.duration_us,
+        request_id=row.request_id,
+    )

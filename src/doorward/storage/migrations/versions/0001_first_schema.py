@@ -1,0 +1,553 @@
+"""The first schema: all tables, and the triggers that stamp revisions."""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0001"
+down_revision = None
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    """Make everything."""
+    _tables()
+    for statement in _SQLITE if op.get_bind().dialect.name == "sqlite" else _POSTGRESQL:
+        op.execute(sa.text(statement.replace(":", "\\:")))
+
+
+def _tables() -> None:
+    op.create_table(
+        "audit_events",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
+        sa.Column("at", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("tenant_id", sa.Text(), nullable=True),
+        sa.Column("actor_id", sa.Text(), nullable=True),
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("subject", sa.Text(), nullable=False),
+        sa.Column("detail", sa.Text(), nullable=False),
+        sa.Column("request_id", sa.Text(), nullable=True),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_audit_events")),
+        sqlite_with_rowid=True,
+    )
+    op.create_index(op.f("ix_audit_events_tenant_id_id"), "audit_events", ["tenant_id", "id"], unique=False)
+    op.create_table(
+        "call_events",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
+        sa.Column("at", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("tenant_id", sa.Text(), nullable=False),
+        sa.Column("user_id", sa.Text(), nullable=False),
+        sa.Column("credential", sa.Text(), nullable=False),
+        sa.Column("credential_id", sa.Text(), nullable=False),
+        sa.Column("client_id", sa.Text(), nullable=True),
+        sa.Column("server_id", sa.Text(), nullable=False),
+        sa.Column("method", sa.Text(), nullable=False),
+        sa.Column("name", sa.Text(), nullable=True),
+        sa.Column("decision", sa.Text(), nullable=False),
+        sa.Column("reason", sa.Text(), nullable=False),
+        sa.Column("status", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("duration_us", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("request_id", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_call_events")),
+        sqlite_with_rowid=True,
+    )
+    op.create_index(op.f("ix_call_events_tenant_id_id"), "call_events", ["tenant_id", "id"], unique=False)
+    op.create_table(
+        "claimed_requests",
+        sa.Column("id", sa.Text(), nullable=False),
+        sa.Column("expires_at", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_claimed_requests")),
+        sqlite_with_rowid=False,
+    )
+    op.create_index(op.f("ix_claimed_requests_expires_at"), "claimed_requests", ["expires_at"], unique=False)
+    op.create_table(
+        "clients",
+        sa.Column("id", sa.Text(), nullable=False),
+        sa.Column("kind", sa.Text(), nullable=False),
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("redirect_uris", sa.Text(), nullable=False),
+        sa.Column("grant_types", sa.Text(), nullable=False),
+        sa.Column("auth_method", sa.Text(), nullable=False),
+        sa.Column("scope_limit", sa.Text(), nullable=True),
+        sa.Column("client_uri", sa.Text(), nullable=True),
+        sa.Column("metadata", sa.Text(), nullable=False),
+        sa.Column("jwks", sa.Text(), nullable=False),
+        sa.Column("service_account", sa.Text(), nullable=True),
+        sa.Column("service_tenant", sa.Text(), nullable=True),
+        sa.Column("introspects", sa.Text(), nullable=False),
+        sa.Column("status", sa.Text(), nullable=False),
+        sa.Column("created_at", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("registered_at", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("canonical_key", sa.Text(), nullable=True),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_clients")),
+        sa.UniqueConstraint("canonical_key", name=op.f("uq_clients_canonical_key")),
+        sqlite_with_rowid=True,
+    )
+    op.create_table(
+        "derivation_keys",
+        sa.Column("kid", sa.Text(), nullable=False),
+        sa.Column("created_at", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("retired_at", sa.BigInteger(), autoincrement=False, nullable=True),
+        sa.PrimaryKeyConstraint("kid", name=op.f("pk_derivation_keys")),
+        sqlite_with_rowid=True,
+    )
+    op.create_table(
+        "meta",
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("value", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("name", name=op.f("pk_meta")),
+        sqlite_with_rowid=False,
+    )
+    op.create_table(
+        "permission_catalogue",
+        sa.Column("permission", sa.Text(), nullable=False),
+        sa.Column("words", sa.Text(), nullable=False),
+        sa.Column("is_default", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("destructive", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.PrimaryKeyConstraint("permission", name=op.f("pk_permission_catalogue")),
+        sqlite_with_rowid=False,
+    )
+    op.create_table(
+        "revisions",
+        sa.Column("scope", sa.Text(), nullable=False),
+        sa.Column("value", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.PrimaryKeyConstraint("scope", name=op.f("pk_revisions")),
+        sqlite_with_rowid=False,
+    )
+    op.create_table(
+        "revoked_access_tokens",
+        sa.Column("jti", sa.Text(), nullable=False),
+        sa.Column("connection_id", sa.Text(), nullable=False),
+        sa.Column("expires_at", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.PrimaryKeyConstraint("jti", name=op.f("pk_revoked_access_tokens")),
+        sqlite_with_rowid=False,
+    )
+    op.create_index(op.f("ix_revoked_access_tokens_expires_at"), "revoked_access_tokens", ["expires_at"], unique=False)
+    op.create_table(
+        "servers",
+        sa.Column("id", sa.Text(), nullable=False),
+        sa.Column("slug", sa.Text(), nullable=False),
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("upstream", sa.Text(), nullable=False),
+        sa.Column("builtin_tools", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("status", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_servers")),
+        sa.UniqueConstraint("slug", name=op.f("uq_servers_slug")),
+        sqlite_with_rowid=True,
+    )
+    op.create_table(
+        "sign_in_failures",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
+        sa.Column("email", sa.Text(), nullable=False),
+        sa.Column("at", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_sign_in_failures")),
+        sqlite_with_rowid=True,
+    )
+    op.create_index(op.f("ix_sign_in_failures_at"), "sign_in_failures", ["at"], unique=False)
+    op.create_index(op.f("ix_sign_in_failures_email_at"), "sign_in_failures", ["email", "at"], unique=False)
+    op.create_table(
+        "signing_keys",
+        sa.Column("kid", sa.Text(), nullable=False),
+        sa.Column("algorithm", sa.Text(), nullable=False),
+        sa.Column("public_jwk", sa.Text(), nullable=False),
+        sa.Column("sealed_private", sa.LargeBinary(), nullable=False),
+        sa.Column("created_at", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("retired_at", sa.BigInteger(), autoincrement=False, nullable=True),
+        sa.PrimaryKeyConstraint("kid", name=op.f("pk_signing_keys")),
+        sqlite_with_rowid=True,
+    )
+    op.create_table(
+        "tenants",
+        sa.Column("id", sa.Text(), nullable=False),
+        sa.Column("slug", sa.Text(), nullable=False),
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("status", sa.Text(), nullable=False),
+        sa.Column("created_at", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_tenants")),
+        sa.UniqueConstraint("slug", name=op.f("uq_tenants_slug")),
+        sqlite_with_rowid=True,
+    )
+    op.create_table(
+        "users",
+        sa.Column("id", sa.Text(), nullable=False),
+        sa.Column("email", sa.Text(), nullable=False),
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("kind", sa.Text(), nullable=False),
+        sa.Column("status", sa.Text(), nullable=False),
+        sa.Column("created_at", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("password_hash", sa.Text(), nullable=True),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_users")),
+        sa.UniqueConstraint("email", name=op.f("uq_users_email")),
+        sqlite_with_rowid=True,
+    )
+    op.create_table(
+        "api_keys",
+        sa.Column("id", sa.Text(), nullable=False),
+        sa.Column("tenant_id", sa.Text(), nullable=False),
+        sa.Column("user_id", sa.Text(), nullable=False),
+        sa.Column("created_by", sa.Text(), nullable=False),
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("prefix", sa.Text(), nullable=False),
+        sa.Column("last_four", sa.Text(), nullable=False),
+        sa.Column("fingerprint", sa.Text(), nullable=False),
+        sa.Column("scopes", sa.Text(), nullable=False),
+        sa.Column("resources", sa.Text(), nullable=True),
+        sa.Column("created_at", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("expires_at", sa.BigInteger(), autoincrement=False, nullable=True),
+        sa.Column("revoked_at", sa.BigInteger(), autoincrement=False, nullable=True),
+        sa.Column("last_used_at", sa.BigInteger(), autoincrement=False, nullable=True),
+        sa.Column("last_used_ip", sa.Text(), nullable=True),
+        sa.Column("last_used_client", sa.Text(), nullable=True),
+        sa.ForeignKeyConstraint(["created_by"], ["users.id"], name=op.f("fk_api_keys_created_by")),
+        sa.ForeignKeyConstraint(["tenant_id"], ["tenants.id"], name=op.f("fk_api_keys_tenant_id")),
+        sa.ForeignKeyConstraint(["user_id"], ["users.id"], name=op.f("fk_api_keys_user_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_api_keys")),
+        sa.UniqueConstraint("fingerprint", name=op.f("uq_api_keys_fingerprint")),
+        sqlite_with_rowid=True,
+    )
+    op.create_index(op.f("ix_api_keys_tenant_id"), "api_keys", ["tenant_id"], unique=False)
+    op.create_index(op.f("ix_api_keys_user_id"), "api_keys", ["user_id"], unique=False)
+    op.create_table(
+        "client_secrets",
+        sa.Column("fingerprint", sa.Text(), nullable=False),
+        sa.Column("id", sa.Text(), nullable=False),
+        sa.Column("client_id", sa.Text(), nullable=False),
+        sa.Column("created_at", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("expires_at", sa.BigInteger(), autoincrement=False, nullable=True),
+        sa.ForeignKeyConstraint(
+            ["client_id"], ["clients.id"], name=op.f("fk_client_secrets_client_id"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("fingerprint", name=op.f("pk_client_secrets")),
+        sqlite_with_rowid=False,
+    )
+    op.create_index(op.f("ix_client_secrets_client_id"), "client_secrets", ["client_id"], unique=False)
+    op.create_table(
+        "used_assertions",
+        sa.Column("client_id", sa.Text(), nullable=False),
+        sa.Column("jti", sa.Text(), nullable=False),
+        sa.Column("expires_at", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.PrimaryKeyConstraint("client_id", "jti", name=op.f("pk_used_assertions")),
+        sqlite_with_rowid=False,
+    )
+    op.create_index(op.f("ix_used_assertions_expires_at"), "used_assertions", ["expires_at"], unique=False)
+    op.create_table(
+        "client_documents",
+        sa.Column("url", sa.Text(), nullable=False),
+        sa.Column("body", sa.Text(), nullable=False),
+        sa.Column("fetched_at", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("fresh_until", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("etag", sa.Text(), nullable=True),
+        sa.PrimaryKeyConstraint("url", name=op.f("pk_client_documents")),
+    )
+    op.create_index(op.f("ix_client_documents_fetched_at"), "client_documents", ["fetched_at"], unique=False)
+    op.create_table(
+        "connections",
+        sa.Column("id", sa.Text(), nullable=False),
+        sa.Column("tenant_id", sa.Text(), nullable=False),
+        sa.Column("user_id", sa.Text(), nullable=False),
+        sa.Column("client_id", sa.Text(), nullable=False),
+        sa.Column("server_id", sa.Text(), nullable=False),
+        sa.Column("resource", sa.Text(), nullable=False),
+        sa.Column("scopes", sa.Text(), nullable=False),
+        sa.Column("declined", sa.Text(), nullable=False),
+        sa.Column("asked", sa.Text(), nullable=False),
+        sa.Column("resources", sa.Text(), nullable=True),
+        sa.Column("redirect_uri", sa.Text(), nullable=False),
+        sa.Column("created_at", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("expires_at", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("activated_at", sa.BigInteger(), autoincrement=False, nullable=True),
+        sa.Column("revoked_at", sa.BigInteger(), autoincrement=False, nullable=True),
+        sa.Column("revoked_reason", sa.Text(), nullable=True),
+        sa.ForeignKeyConstraint(["client_id"], ["clients.id"], name=op.f("fk_connections_client_id")),
+        sa.ForeignKeyConstraint(["server_id"], ["servers.id"], name=op.f("fk_connections_server_id")),
+        sa.ForeignKeyConstraint(["tenant_id"], ["tenants.id"], name=op.f("fk_connections_tenant_id")),
+        sa.ForeignKeyConstraint(["user_id"], ["users.id"], name=op.f("fk_connections_user_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_connections")),
+        sqlite_with_rowid=True,
+    )
+    op.create_index(op.f("ix_connections_client_id"), "connections", ["client_id"], unique=False)
+    op.create_index(op.f("ix_connections_tenant_id"), "connections", ["tenant_id"], unique=False)
+    op.create_index(op.f("ix_connections_user_id"), "connections", ["user_id"], unique=False)
+    op.create_table(
+        "memberships",
+        sa.Column("tenant_id", sa.Text(), nullable=False),
+        sa.Column("user_id", sa.Text(), nullable=False),
+        sa.ForeignKeyConstraint(["tenant_id"], ["tenants.id"], name=op.f("fk_memberships_tenant_id")),
+        sa.ForeignKeyConstraint(["user_id"], ["users.id"], name=op.f("fk_memberships_user_id")),
+        sa.PrimaryKeyConstraint("tenant_id", "user_id", name=op.f("pk_memberships")),
+        sqlite_with_rowid=False,
+    )
+    op.create_index(op.f("ix_memberships_user_id"), "memberships", ["user_id"], unique=False)
+    op.create_table(
+        "resources",
+        sa.Column("id", sa.Text(), nullable=False),
+        sa.Column("tenant_id", sa.Text(), nullable=False),
+        sa.Column("type", sa.Text(), nullable=False),
+        sa.Column("key", sa.Text(), nullable=False),
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("parent_id", sa.Text(), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["parent_id"], ["resources.id"], name=op.f("fk_resources_parent_id"), ondelete="CASCADE"
+        ),
+        sa.ForeignKeyConstraint(["tenant_id"], ["tenants.id"], name=op.f("fk_resources_tenant_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_resources")),
+        sa.UniqueConstraint("tenant_id", "type", "key", name=op.f("uq_resources_tenant_id_type_key")),
+        sqlite_with_rowid=True,
+    )
+    op.create_index(op.f("ix_resources_parent_id"), "resources", ["parent_id"], unique=False)
+    op.create_table(
+        "roles",
+        sa.Column("id", sa.Text(), nullable=False),
+        sa.Column("tenant_id", sa.Text(), nullable=False),
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("built_in", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.ForeignKeyConstraint(["tenant_id"], ["tenants.id"], name=op.f("fk_roles_tenant_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_roles")),
+        sa.UniqueConstraint("tenant_id", "name", name=op.f("uq_roles_tenant_id_name")),
+        sqlite_with_rowid=True,
+    )
+    op.create_table(
+        "server_paths",
+        sa.Column("path", sa.Text(), nullable=False),
+        sa.Column("server_id", sa.Text(), nullable=False),
+        sa.Column("position", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.ForeignKeyConstraint(
+            ["server_id"], ["servers.id"], name=op.f("fk_server_paths_server_id"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("path", name=op.f("pk_server_paths")),
+        sqlite_with_rowid=False,
+    )
+    op.create_index(op.f("ix_server_paths_server_id"), "server_paths", ["server_id"], unique=False)
+    op.create_table(
+        "sessions",
+        sa.Column("id", sa.Text(), nullable=False),
+        sa.Column("fingerprint", sa.Text(), nullable=False),
+        sa.Column("user_id", sa.Text(), nullable=False),
+        sa.Column("created_at", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("expires_at", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("authenticated_at", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("ended_at", sa.BigInteger(), autoincrement=False, nullable=True),
+        sa.ForeignKeyConstraint(["user_id"], ["users.id"], name=op.f("fk_sessions_user_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_sessions")),
+        sa.UniqueConstraint("fingerprint", name=op.f("uq_sessions_fingerprint")),
+        sqlite_with_rowid=True,
+    )
+    op.create_index(op.f("ix_sessions_user_id"), "sessions", ["user_id"], unique=False)
+    op.create_table(
+        "tenant_servers",
+        sa.Column("tenant_id", sa.Text(), nullable=False),
+        sa.Column("server_id", sa.Text(), nullable=False),
+        sa.ForeignKeyConstraint(["server_id"], ["servers.id"], name=op.f("fk_tenant_servers_server_id")),
+        sa.ForeignKeyConstraint(["tenant_id"], ["tenants.id"], name=op.f("fk_tenant_servers_tenant_id")),
+        sa.PrimaryKeyConstraint("tenant_id", "server_id", name=op.f("pk_tenant_servers")),
+        sqlite_with_rowid=False,
+    )
+    op.create_index(op.f("ix_tenant_servers_server_id"), "tenant_servers", ["server_id"], unique=False)
+    op.create_table(
+        "tool_rules",
+        sa.Column("server_id", sa.Text(), nullable=False),
+        sa.Column("position", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("kind", sa.Text(), nullable=False),
+        sa.Column("match", sa.Text(), nullable=False),
+        sa.Column("requires", sa.Text(), nullable=False),
+        sa.Column("resource_pointer", sa.Text(), nullable=True),
+        sa.Column("resource_type", sa.Text(), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["server_id"], ["servers.id"], name=op.f("fk_tool_rules_server_id"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("server_id", "position", name=op.f("pk_tool_rules")),
+        sqlite_with_rowid=False,
+    )
+    op.create_table(
+        "authorization_codes",
+        sa.Column("fingerprint", sa.Text(), nullable=False),
+        sa.Column("connection_id", sa.Text(), nullable=False),
+        sa.Column("tenant_id", sa.Text(), nullable=False),
+        sa.Column("client_id", sa.Text(), nullable=False),
+        sa.Column("redirect_uri", sa.Text(), nullable=False),
+        sa.Column("redirect_uri_sent", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("code_challenge", sa.Text(), nullable=False),
+        sa.Column("resource", sa.Text(), nullable=False),
+        sa.Column("created_at", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("expires_at", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("used_at", sa.BigInteger(), autoincrement=False, nullable=True),
+        sa.Column("failed_attempts", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.ForeignKeyConstraint(
+            ["connection_id"], ["connections.id"], name=op.f("fk_authorization_codes_connection_id")
+        ),
+        sa.PrimaryKeyConstraint("fingerprint", name=op.f("pk_authorization_codes")),
+        sqlite_with_rowid=True,
+    )
+    op.create_table(
+        "refresh_tokens",
+        sa.Column("fingerprint", sa.Text(), nullable=False),
+        sa.Column("connection_id", sa.Text(), nullable=False),
+        sa.Column("tenant_id", sa.Text(), nullable=False),
+        sa.Column("client_id", sa.Text(), nullable=False),
+        sa.Column("kid", sa.Text(), nullable=False),
+        sa.Column("parent", sa.Text(), nullable=True),
+        sa.Column("created_at", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("expires_at", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("used_at", sa.BigInteger(), autoincrement=False, nullable=True),
+        sa.ForeignKeyConstraint(["connection_id"], ["connections.id"], name=op.f("fk_refresh_tokens_connection_id")),
+        sa.PrimaryKeyConstraint("fingerprint", name=op.f("pk_refresh_tokens")),
+        sqlite_with_rowid=True,
+    )
+    op.create_table(
+        "role_bindings",
+        sa.Column("tenant_id", sa.Text(), nullable=False),
+        sa.Column("user_id", sa.Text(), nullable=False),
+        sa.Column("role_id", sa.Text(), nullable=False),
+        sa.ForeignKeyConstraint(["role_id"], ["roles.id"], name=op.f("fk_role_bindings_role_id"), ondelete="CASCADE"),
+        sa.ForeignKeyConstraint(
+            ["tenant_id", "user_id"],
+            ["memberships.tenant_id", "memberships.user_id"],
+            name=op.f("fk_role_bindings_tenant_id_user_id"),
+            ondelete="CASCADE",
+        ),
+        sa.PrimaryKeyConstraint("tenant_id", "user_id", "role_id", name=op.f("pk_role_bindings")),
+        sqlite_with_rowid=False,
+    )
+    op.create_index(op.f("ix_role_bindings_role_id"), "role_bindings", ["role_id"], unique=False)
+    op.create_table(
+        "role_permissions",
+        sa.Column("role_id", sa.Text(), nullable=False),
+        sa.Column("permission", sa.Text(), nullable=False),
+        sa.Column("tenant_id", sa.Text(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["role_id"], ["roles.id"], name=op.f("fk_role_permissions_role_id"), ondelete="CASCADE"
+        ),
+        sa.ForeignKeyConstraint(["tenant_id"], ["tenants.id"], name=op.f("fk_role_permissions_tenant_id")),
+        sa.PrimaryKeyConstraint("role_id", "permission", name=op.f("pk_role_permissions")),
+        sqlite_with_rowid=False,
+    )
+
+
+_SQLITE = (
+    """INSERT INTO revisions (scope, value) VALUES ('', 0)""",
+    """CREATE TRIGGER stamp_users_insert AFTER INSERT ON users BEGIN UPDATE revisions SET value = random() WHERE scope = ''; END""",
+    """CREATE TRIGGER stamp_users_update AFTER UPDATE OF id, email, name, kind, status, created_at ON users BEGIN UPDATE revisions SET value = random() WHERE scope = ''; END""",
+    """CREATE TRIGGER stamp_users_delete AFTER DELETE ON users BEGIN UPDATE revisions SET value = random() WHERE scope = ''; END""",
+    """CREATE TRIGGER stamp_servers_insert AFTER INSERT ON servers BEGIN UPDATE revisions SET value = random() WHERE scope = ''; END""",
+    """CREATE TRIGGER stamp_servers_update AFTER UPDATE ON servers BEGIN UPDATE revisions SET value = random() WHERE scope = ''; END""",
+    """CREATE TRIGGER stamp_servers_delete AFTER DELETE ON servers BEGIN UPDATE revisions SET value = random() WHERE scope = ''; END""",
+    """CREATE TRIGGER stamp_server_paths_insert AFTER INSERT ON server_paths BEGIN UPDATE revisions SET value = random() WHERE scope = ''; END""",
+    """CREATE TRIGGER stamp_server_paths_update AFTER UPDATE ON server_paths BEGIN UPDATE revisions SET value = random() WHERE scope = ''; END""",
+    """CREATE TRIGGER stamp_server_paths_delete AFTER DELETE ON server_paths BEGIN UPDATE revisions SET value = random() WHERE scope = ''; END""",
+    """CREATE TRIGGER stamp_tool_rules_insert AFTER INSERT ON tool_rules BEGIN UPDATE revisions SET value = random() WHERE scope = ''; END""",
+    """CREATE TRIGGER stamp_tool_rules_update AFTER UPDATE ON tool_rules BEGIN UPDATE revisions SET value = random() WHERE scope = ''; END""",
+    """CREATE TRIGGER stamp_tool_rules_delete AFTER DELETE ON tool_rules BEGIN UPDATE revisions SET value = random() WHERE scope = ''; END""",
+    """CREATE TRIGGER stamp_permission_catalogue_insert AFTER INSERT ON permission_catalogue BEGIN UPDATE revisions SET value = random() WHERE scope = ''; END""",
+    """CREATE TRIGGER stamp_permission_catalogue_update AFTER UPDATE ON permission_catalogue BEGIN UPDATE revisions SET value = random() WHERE scope = ''; END""",
+    """CREATE TRIGGER stamp_permission_catalogue_delete AFTER DELETE ON permission_catalogue BEGIN UPDATE revisions SET value = random() WHERE scope = ''; END""",
+    """CREATE TRIGGER stamp_clients_update AFTER UPDATE OF id, kind, name, redirect_uris, grant_types, auth_method, scope_limit, client_uri, metadata, jwks, service_account, service_tenant, introspects, status, created_at, canonical_key ON clients BEGIN UPDATE revisions SET value = random() WHERE scope = ''; END""",
+    """CREATE TRIGGER stamp_clients_delete AFTER DELETE ON clients BEGIN UPDATE revisions SET value = random() WHERE scope = ''; END""",
+    """CREATE TRIGGER stamp_signing_keys_insert AFTER INSERT ON signing_keys BEGIN UPDATE revisions SET value = random() WHERE scope = ''; END""",
+    """CREATE TRIGGER stamp_signing_keys_update AFTER UPDATE ON signing_keys BEGIN UPDATE revisions SET value = random() WHERE scope = ''; END""",
+    """CREATE TRIGGER stamp_signing_keys_delete AFTER DELETE ON signing_keys BEGIN UPDATE revisions SET value = random() WHERE scope = ''; END""",
+    """CREATE TRIGGER stamp_revoked_access_tokens_insert AFTER INSERT ON revoked_access_tokens BEGIN UPDATE revisions SET value = random() WHERE scope = ''; END""",
+    """CREATE TRIGGER stamp_memberships_insert AFTER INSERT ON memberships BEGIN UPDATE revisions SET value = random() WHERE scope IN (NEW.tenant_id); END""",
+    """CREATE TRIGGER stamp_memberships_update AFTER UPDATE ON memberships BEGIN UPDATE revisions SET value = random() WHERE scope IN (OLD.tenant_id, NEW.tenant_id); END""",
+    """CREATE TRIGGER stamp_memberships_delete AFTER DELETE ON memberships BEGIN UPDATE revisions SET value = random() WHERE scope IN (OLD.tenant_id); END""",
+    """CREATE TRIGGER stamp_role_bindings_insert AFTER INSERT ON role_bindings BEGIN UPDATE revisions SET value = random() WHERE scope IN (NEW.tenant_id); END""",
+    """CREATE TRIGGER stamp_role_bindings_update AFTER UPDATE ON role_bindings BEGIN UPDATE revisions SET value = random() WHERE scope IN (OLD.tenant_id, NEW.tenant_id); END""",
+    """CREATE TRIGGER stamp_role_bindings_delete AFTER DELETE ON role_bindings BEGIN UPDATE revisions SET value = random() WHERE scope IN (OLD.tenant_id); END""",
+    """CREATE TRIGGER stamp_roles_insert AFTER INSERT ON roles BEGIN UPDATE revisions SET value = random() WHERE scope IN (NEW.tenant_id); END""",
+    """CREATE TRIGGER stamp_roles_update AFTER UPDATE ON roles BEGIN UPDATE revisions SET value = random() WHERE scope IN (OLD.tenant_id, NEW.tenant_id); END""",
+    """CREATE TRIGGER stamp_roles_delete AFTER DELETE ON roles BEGIN UPDATE revisions SET value = random() WHERE scope IN (OLD.tenant_id); END""",
+    """CREATE TRIGGER stamp_role_permissions_insert AFTER INSERT ON role_permissions BEGIN UPDATE revisions SET value = random() WHERE scope IN (NEW.tenant_id); END""",
+    """CREATE TRIGGER stamp_role_permissions_update AFTER UPDATE ON role_permissions BEGIN UPDATE revisions SET value = random() WHERE scope IN (OLD.tenant_id, NEW.tenant_id); END""",
+    """CREATE TRIGGER stamp_role_permissions_delete AFTER DELETE ON role_permissions BEGIN UPDATE revisions SET value = random() WHERE scope IN (OLD.tenant_id); END""",
+    """CREATE TRIGGER stamp_resources_insert AFTER INSERT ON resources BEGIN UPDATE revisions SET value = random() WHERE scope IN (NEW.tenant_id); END""",
+    """CREATE TRIGGER stamp_resources_update AFTER UPDATE ON resources BEGIN UPDATE revisions SET value = random() WHERE scope IN (OLD.tenant_id, NEW.tenant_id); END""",
+    """CREATE TRIGGER stamp_resources_delete AFTER DELETE ON resources BEGIN UPDATE revisions SET value = random() WHERE scope IN (OLD.tenant_id); END""",
+    """CREATE TRIGGER stamp_tenant_servers_insert AFTER INSERT ON tenant_servers BEGIN UPDATE revisions SET value = random() WHERE scope IN (NEW.tenant_id); END""",
+    """CREATE TRIGGER stamp_tenant_servers_update AFTER UPDATE ON tenant_servers BEGIN UPDATE revisions SET value = random() WHERE scope IN (OLD.tenant_id, NEW.tenant_id); END""",
+    """CREATE TRIGGER stamp_tenant_servers_delete AFTER DELETE ON tenant_servers BEGIN UPDATE revisions SET value = random() WHERE scope IN (OLD.tenant_id); END""",
+    """CREATE TRIGGER stamp_connections_insert AFTER INSERT ON connections BEGIN UPDATE revisions SET value = random() WHERE scope IN (NEW.tenant_id); END""",
+    """CREATE TRIGGER stamp_connections_update AFTER UPDATE OF id, tenant_id, user_id, client_id, server_id, resource, scopes, declined, asked, resources, redirect_uri, created_at, expires_at, activated_at, revoked_at ON connections BEGIN UPDATE revisions SET value = random() WHERE scope IN (OLD.tenant_id, NEW.tenant_id); END""",
+    """CREATE TRIGGER stamp_connections_delete AFTER DELETE ON connections BEGIN UPDATE revisions SET value = random() WHERE scope IN (OLD.tenant_id); END""",
+    """CREATE TRIGGER stamp_api_keys_insert AFTER INSERT ON api_keys BEGIN UPDATE revisions SET value = random() WHERE scope IN (NEW.tenant_id); END""",
+    """CREATE TRIGGER stamp_api_keys_update AFTER UPDATE OF id, tenant_id, user_id, created_by, name, prefix, last_four, fingerprint, scopes, resources, created_at, expires_at, revoked_at ON api_keys BEGIN UPDATE revisions SET value = random() WHERE scope IN (OLD.tenant_id, NEW.tenant_id); END""",
+    """CREATE TRIGGER stamp_api_keys_delete AFTER DELETE ON api_keys BEGIN UPDATE revisions SET value = random() WHERE scope IN (OLD.tenant_id); END""",
+    """CREATE TRIGGER stamp_tenants_insert AFTER INSERT ON tenants BEGIN INSERT INTO revisions SELECT NEW.id, 0 WHERE NOT EXISTS (SELECT 1 FROM revisions WHERE scope = NEW.id); UPDATE revisions SET value = random() WHERE scope IN (NEW.id); END""",
+    """CREATE TRIGGER stamp_tenants_update AFTER UPDATE ON tenants BEGIN UPDATE revisions SET value = random() WHERE scope IN (OLD.id, NEW.id); END""",
+    """CREATE TRIGGER stamp_tenants_delete AFTER DELETE ON tenants BEGIN UPDATE revisions SET value = random() WHERE scope IN (OLD.id); END""",
+)
+
+_POSTGRESQL = (
+    """INSERT INTO revisions (scope, value) VALUES ('', 0)""",
+    """CREATE FUNCTION doorward_stamp(stamped text) RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+  UPDATE revisions SET value = ('x' || encode(substring(sha256(uuid_send(gen_random_uuid())) FROM 1 FOR 8), 'hex'))::bit(64)::bigint WHERE scope = stamped AND xmin <> pg_current_xact_id()::xid;
+END $$""",
+    """CREATE FUNCTION doorward_stamp_all() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+  PERFORM doorward_stamp('');
+  RETURN NULL;
+END $$""",
+    """CREATE FUNCTION doorward_stamp_row() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+  IF TG_OP <> 'INSERT' THEN PERFORM doorward_stamp(OLD.tenant_id); END IF;
+  IF TG_OP <> 'DELETE' THEN PERFORM doorward_stamp(NEW.tenant_id); END IF;
+  RETURN NULL;
+END $$""",
+    """CREATE FUNCTION doorward_stamp_tenant() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+  IF TG_OP = 'INSERT' THEN
+    INSERT INTO revisions (scope, value) VALUES (NEW.id, ('x' || encode(substring(sha256(uuid_send(gen_random_uuid())) FROM 1 FOR 8), 'hex'))::bit(64)::bigint) ON CONFLICT (scope) DO NOTHING;
+    PERFORM doorward_stamp(NEW.id);
+  ELSE
+    PERFORM doorward_stamp(OLD.id);
+  END IF;
+  RETURN NULL;
+END $$""",
+    """CREATE TRIGGER stamp_users_insert AFTER INSERT ON users FOR EACH STATEMENT EXECUTE FUNCTION doorward_stamp_all()""",
+    """CREATE TRIGGER stamp_users_update AFTER UPDATE OF id, email, name, kind, status, created_at ON users FOR EACH STATEMENT EXECUTE FUNCTION doorward_stamp_all()""",
+    """CREATE TRIGGER stamp_users_delete AFTER DELETE ON users FOR EACH STATEMENT EXECUTE FUNCTION doorward_stamp_all()""",
+    """CREATE TRIGGER stamp_servers_insert AFTER INSERT ON servers FOR EACH STATEMENT EXECUTE FUNCTION doorward_stamp_all()""",
+    """CREATE TRIGGER stamp_servers_update AFTER UPDATE ON servers FOR EACH STATEMENT EXECUTE FUNCTION doorward_stamp_all()""",
+    """CREATE TRIGGER stamp_servers_delete AFTER DELETE ON servers FOR EACH STATEMENT EXECUTE FUNCTION doorward_stamp_all()""",
+    """CREATE TRIGGER stamp_server_paths_insert AFTER INSERT ON server_paths FOR EACH STATEMENT EXECUTE FUNCTION doorward_stamp_all()""",
+    """CREATE TRIGGER stamp_server_paths_update AFTER UPDATE ON server_paths FOR EACH STATEMENT EXECUTE FUNCTION doorward_stamp_all()""",
+    """CREATE TRIGGER stamp_server_paths_delete AFTER DELETE ON server_paths FOR EACH STATEMENT EXECUTE FUNCTION doorward_stamp_all()""",
+    """CREATE TRIGGER stamp_tool_rules_insert AFTER INSERT ON tool_rules FOR EACH STATEMENT EXECUTE FUNCTION doorward_stamp_all()""",
+    """CREATE TRIGGER stamp_tool_rules_update AFTER UPDATE ON tool_rules FOR EACH STATEMENT EXECUTE FUNCTION doorward_stamp_all()""",
+    """CREATE TRIGGER stamp_tool_rules_delete AFTER DELETE ON tool_rules FOR EACH STATEMENT EXECUTE FUNCTION doorward_stamp_all()""",
+    """CREATE TRIGGER stamp_permission_catalogue_insert AFTER INSERT ON permission_catalogue FOR EACH STATEMENT EXECUTE FUNCTION doorward_stamp_all()""",
+    """CREATE TRIGGER stamp_permission_catalogue_update AFTER UPDATE ON permission_catalogue FOR EACH STATEMENT EXECUTE FUNCTION doorward_stamp_all()""",
+    """CREATE TRIGGER stamp_permission_catalogue_delete AFTER DELETE ON permission_catalogue FOR EACH STATEMENT EXECUTE FUNCTION doorward_stamp_all()""",
+    """CREATE TRIGGER stamp_clients_update AFTER UPDATE OF id, kind, name, redirect_uris, grant_types, auth_method, scope_limit, client_uri, metadata, jwks, service_account, service_tenant, introspects, status, created_at, canonical_key ON clients FOR EACH STATEMENT EXECUTE FUNCTION doorward_stamp_all()""",
+    """CREATE TRIGGER stamp_clients_delete AFTER DELETE ON clients FOR EACH STATEMENT EXECUTE FUNCTION doorward_stamp_all()""",
+    """CREATE TRIGGER stamp_signing_keys_insert AFTER INSERT ON signing_keys FOR EACH STATEMENT EXECUTE FUNCTION doorward_stamp_all()""",
+    """CREATE TRIGGER stamp_signing_keys_update AFTER UPDATE ON signing_keys FOR EACH STATEMENT EXECUTE FUNCTION doorward_stamp_all()""",
+    """CREATE TRIGGER stamp_signing_keys_delete AFTER DELETE ON signing_keys FOR EACH STATEMENT EXECUTE FUNCTION doorward_stamp_all()""",
+    """CREATE TRIGGER stamp_revoked_access_tokens_insert AFTER INSERT ON revoked_access_tokens FOR EACH STATEMENT EXECUTE FUNCTION doorward_stamp_all()""",
+    """CREATE TRIGGER stamp_memberships_insert AFTER INSERT ON memberships FOR EACH ROW EXECUTE FUNCTION doorward_stamp_row()""",
+    """CREATE TRIGGER stamp_memberships_update AFTER UPDATE ON memberships FOR EACH ROW EXECUTE FUNCTION doorward_stamp_row()""",
+    """CREATE TRIGGER stamp_memberships_delete AFTER DELETE ON memberships FOR EACH ROW EXECUTE FUNCTION doorward_stamp_row()""",
+    """CREATE TRIGGER stamp_role_bindings_insert AFTER INSERT ON role_bindings FOR EACH ROW EXECUTE FUNCTION doorward_stamp_row()""",
+    """CREATE TRIGGER stamp_role_bindings_update AFTER UPDATE ON role_bindings FOR EACH ROW EXECUTE FUNCTION doorward_stamp_row()""",
+    """CREATE TRIGGER stamp_role_bindings_delete AFTER DELETE ON role_bindings FOR EACH ROW EXECUTE FUNCTION doorward_stamp_row()""",
+    """CREATE TRIGGER stamp_roles_insert AFTER INSERT ON roles FOR EACH ROW EXECUTE FUNCTION doorward_stamp_row()""",
+    """CREATE TRIGGER stamp_roles_update AFTER UPDATE ON roles FOR EACH ROW EXECUTE FUNCTION doorward_stamp_row()""",
+    """CREATE TRIGGER stamp_roles_delete AFTER DELETE ON roles FOR EACH ROW EXECUTE FUNCTION doorward_stamp_row()""",
+    """CREATE TRIGGER stamp_role_permissions_insert AFTER INSERT ON role_permissions FOR EACH ROW EXECUTE FUNCTION doorward_stamp_row()""",
+    """CREATE TRIGGER stamp_role_permissions_update AFTER UPDATE ON role_permissions FOR EACH ROW EXECUTE FUNCTION doorward_stamp_row()""",
+    """CREATE TRIGGER stamp_role_permissions_delete AFTER DELETE ON role_permissions FOR EACH ROW EXECUTE FUNCTION doorward_stamp_row()""",
+    """CREATE TRIGGER stamp_resources_insert AFTER INSERT ON resources FOR EACH ROW EXECUTE FUNCTION doorward_stamp_row()""",
+    """CREATE TRIGGER stamp_resources_update AFTER UPDATE ON resources FOR EACH ROW EXECUTE FUNCTION doorward_stamp_row()""",
+    """CREATE TRIGGER stamp_resources_delete AFTER DELETE ON resources FOR EACH ROW EXECUTE FUNCTION doorward_stamp_row()""",
+    """CREATE TRIGGER stamp_tenant_servers_insert AFTER INSERT ON tenant_servers FOR EACH ROW EXECUTE FUNCTION doorward_stamp_row()""",
+    """CREATE TRIGGER stamp_tenant_servers_update AFTER UPDATE ON tenant_servers FOR EACH ROW EXECUTE FUNCTION doorward_stamp_row()""",
+    """CREATE TRIGGER stamp_tenant_servers_delete AFTER DELETE ON tenant_servers FOR EACH ROW EXECUTE FUNCTION doorward_stamp_row()""",
+    """CREATE TRIGGER stamp_connections_insert AFTER INSERT ON connections FOR EACH ROW EXECUTE FUNCTION doorward_stamp_row()""",
+    """CREATE TRIGGER stamp_connections_update AFTER UPDATE OF id, tenant_id, user_id, client_id, server_id, resource, scopes, declined, asked, resources, redirect_uri, created_at, expires_at, activated_at, revoked_at ON connections FOR EACH ROW EXECUTE FUNCTION doorward_stamp_row()""",
+    """CREATE TRIGGER stamp_connections_delete AFTER DELETE ON connections FOR EACH ROW EXECUTE FUNCTION doorward_stamp_row()""",
+    """CREATE TRIGGER stamp_api_keys_insert AFTER INSERT ON api_keys FOR EACH ROW EXECUTE FUNCTION doorward_stamp_row()""",
+    """CREATE TRIGGER stamp_api_keys_update AFTER UPDATE OF id, tenant_id, user_id, created_by, name, prefix, last_four, fingerprint, scopes, resources, created_at, expires_at, revoked_at ON api_keys FOR EACH ROW EXECUTE FUNCTION doorward_stamp_row()""",
+    """CREATE TRIGGER stamp_api_keys_delete AFTER DELETE ON api_keys FOR EACH ROW EXECUTE FUNCTION doorward_stamp_row()""",
+    """CREATE TRIGGER stamp_tenants_insert AFTER INSERT ON tenants FOR EACH ROW EXECUTE FUNCTION doorward_stamp_tenant()""",
+    """CREATE TRIGGER stamp_tenants_update AFTER UPDATE ON tenants FOR EACH ROW EXECUTE FUNCTION doorward_stamp_tenant()""",
+    """CREATE TRIGGER stamp_tenants_delete AFTER DELETE ON tenants FOR EACH ROW EXECUTE FUNCTION doorward_stamp_tenant()""",
+)

@@ -1,0 +1,136 @@
+"""The MCP servers behind the gateway, their paths and rules, and which tenant has enabled which."""
+
+from collections.abc import Sequence
+from typing import Final
+
+import sqlalchemy as sa
+
+from doorward.model import ResourceArgument, RuleKind, Server, ServerId, Status, TenantId, ToolRule
+from doorward.storage import records
+from doorward.storage.database import Reader, Transaction
+from doorward.storage.schema import server_paths, tenant_servers, tool_rules
+from doorward.storage.schema import servers as table
+from doorward.storage.statements import Row, Statement, delete, insert, select, upsert
+
+_PUT: Final = upsert(table, [table.c.slug], [table.c.name, table.c.upstream, table.c.builtin_tools, table.c.status])
+_BY_SLUG: Final = select(table, table.c.slug)
+_BY_STATUS: Final = select(table, table.c.status, order=[table.c.slug])
+_ALL: Final = select(table, order=[table.c.slug])
+_PATHS: Final = select(server_paths, order=[server_paths.c.position])
+_RULES: Final = select(tool_rules, order=[tool_rules.c.position])
+_PATHS_OF: Final = select(server_paths, server_paths.c.server_id, order=[server_paths.c.position])
+_RULES_OF: Final = select(tool_rules, tool_rules.c.server_id, order=[tool_rules.c.position])
+_CLEAR_PATHS: Final = delete(server_paths, server_paths.c.server_id)
+_CLEAR_RULES: Final = delete(tool_rules, tool_rules.c.server_id)
+_ADD_PATH: Final = insert(server_paths)
+_ADD_RULE: Final = insert(tool_rules)
+_ENABLED: Final = select(tenant_servers, tenant_servers.c.tenant_id)
+_ENABLED_AND_ACTIVE: Final = Statement(
+    sa.select(tenant_servers.c.server_id)
+    .join(table, table.c.id == tenant_servers.c.server_id)
+    .where(
+        tenant_servers.c.tenant_id == sa.bindparam("tenant_id"),
+        tenant_servers.c.server_id == sa.bindparam("server_id"),
+        table.c.status == Status.ACTIVE.value,
+    )
+)
+_DISABLE_ALL: Final = delete(tenant_servers, tenant_servers.c.tenant_id)
+_ENABLE: Final = insert(tenant_servers)
+
+
+def put_server(tx: Transaction, server: Server) -> None:
+    """Add the server, or change the one of that slug, which keeps its id; paths and rules are replaced.
+
+    Raises ``Conflict`` where a path is another server's.
+    """
+    tx.run(
+        _PUT,
+        {
+            "id": server.id,
+            "slug": server.slug,
+            "name": server.name,
+            "upstream": server.upstream,
+            "builtin_tools": int(server.builtin_tools),
+            "status": server.status.value,
+        },
+    )
+    row = tx.first(_BY_SLUG, {"slug": server.slug})
+    server_id = server.id if row is None else row.id
+    tx.run(_CLEAR_PATHS, {"server_id": server_id})
+    tx.run(_CLEAR_RULES, {"server_id": server_id})
+    for position, path in enumerate(server.paths):
+        tx.run(_ADD_PATH, {"path": path, "server_id": server_id, "position": position})
+    for position, rule in enumerate(server.rules):
+        tx.run(_ADD_RULE, _rule_columns(server_id, position, rule))
+
+
+def servers(reader: Reader) -> list[Server]:
+    """Return the active servers by slug, with paths and rules in their order."""
+    paths, rules = reader.all(_PATHS), reader.all(_RULES)
+    return [_server(row, paths, rules) for row in reader.all(_BY_STATUS, {"status": Status.ACTIVE.value})]
+
+
+def all_servers(reader: Reader) -> list[Server]:
+    """Return the servers by slug, disabled ones too."""
+    paths, rules = reader.all(_PATHS), reader.all(_RULES)
+    return [_server(row, paths, rules) for row in reader.all(_ALL)]
+
+
+def server_by_slug(reader: Reader, slug: str) -> Server | None:
+    """Return the server, whatever its status."""
+    row = reader.first(_BY_SLUG, {"slug": slug})
+    if row is None:
+        return None
+    of = {"server_id": row.id}
+    return _server(row, reader.all(_PATHS_OF, of), reader.all(_RULES_OF, of))
+
+
+def set_tenant_servers(tx: Transaction, tenant_id: TenantId, server_ids: Sequence[ServerId]) -> None:
+    """Enable exactly these servers for the tenant. Raises ``Conflict`` for one that does not exist."""
+    tx.run(_DISABLE_ALL, {"tenant_id": tenant_id})
+    for server_id in dict.fromkeys(server_ids):
+        tx.run(_ENABLE, {"tenant_id": tenant_id, "server_id": server_id})
+
+
+def servers_of_tenant(reader: Reader, tenant_id: TenantId) -> frozenset[ServerId]:
+    """Return the ids of the servers that the tenant has enabled, whatever their status."""
+    return frozenset(ServerId(row.server_id) for row in reader.all(_ENABLED, {"tenant_id": tenant_id}))
+
+
+def enabled(reader: Reader, tenant_id: TenantId, server_id: ServerId) -> bool:
+    """Say whether the tenant has enabled the server and the server is active."""
+    return reader.first(_ENABLED_AND_ACTIVE, {"tenant_id": tenant_id, "server_id": server_id}) is not None
+
+
+def _server(row: Row, paths: Sequence[Row], rules: Sequence[Row]) -> Server:
+    return Server(
+        id=ServerId(row.id),
+        slug=row.slug,
+        name=row.name,
+        paths=tuple(each.path for each in paths if each.server_id == row.id),
+        upstream=row.upstream,
+        rules=tuple(_rule(each) for each in rules if each.server_id == row.id),
+        builtin_tools=bool(row.builtin_tools),
+        status=Status(row.status),
+    )
+
+
+def _rule(row: Row) -> ToolRule:
+    argument = None
+    if row.resource_pointer is not None:
+        argument = ResourceArgument(pointer=row.resource_pointer, type=row.resource_type)
+    return ToolRule(
+        kind=RuleKind(row.kind), match=row.match, requires=records.permissions(row.requires), resource=argument
+    )
+
+
+def _rule_columns(server_id: str, position: int, rule: ToolRule) -> dict[str, object]:
+    return {
+        "server_id": server_id,
+        "position": position,
+        "kind": rule.kind.value,
+        "match": rule.match,
+        "requires": records.joined(rule.requires),
+        "resource_pointer": None if rule.resource is None else rule.resource.pointer,
+        "resource_type": None if rule.resource is None else rule.resource.type,
+    }

@@ -1,0 +1,148 @@
+"""Statements: SQLAlchemy Core or text, compiled once per dialect, then run as text on our own driver connections.
+
+Every statement is a constant of its module. Compiling costs 70 µs and building one 20 µs, running a compiled one 3 µs:
+a statement that is built at each call would cost more than the database.
+"""
+
+import re
+from collections import namedtuple
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, Final, Protocol
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import insert as postgresql_insert
+from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
+from sqlalchemy.dialects.sqlite import insert as sqlite_insert
+from sqlalchemy.dialects.sqlite.pysqlite import SQLiteDialect_pysqlite
+from sqlalchemy.engine import Dialect
+from sqlalchemy.sql.expression import ClauseElement
+
+SQLITE: Final = "sqlite"
+POSTGRESQL: Final = "postgresql"
+
+DIALECTS: Final[Mapping[str, Dialect]] = {
+    SQLITE: SQLiteDialect_pysqlite(paramstyle="named"),
+    POSTGRESQL: PGDialect_psycopg(),  # type: ignore[no-untyped-call]
+}
+
+Params = Mapping[str, object]
+
+
+class Row(Protocol):
+    """One row; its columns are attributes."""
+
+    def __getattr__(self, name: str) -> Any: ...
+
+
+class Plan:
+    """One statement as one driver wants it."""
+
+    __slots__ = ("_make", "constants", "returning", "text")
+
+    def __init__(self, text: str, constants: Params, *, returning: bool) -> None:
+        self.text = text
+        self.constants = constants
+        self.returning = returning
+        self._make: Callable[[Sequence[Any]], Row] | None = None
+
+    def bind(self, params: Params | None) -> Params:
+        """Return what the driver is given: the caller's values, and those written into the statement."""
+        if not self.constants:
+            return params or {}
+        return {**self.constants, **(params or {})}
+
+    def rows(self, description: Sequence[Sequence[Any]], found: Iterable[Sequence[Any]]) -> list[Row]:
+        """Return fetched tuples as rows. ``description`` is the cursor's (PEP 249)."""
+        make = self._make
+        if make is None:
+            make = self._make = _row_maker([column[0] for column in description])
+        return [make(row) for row in found]
+
+
+class Statement:
+    """A statement of either dialect. ``columns`` are those that an INSERT or UPDATE sets from parameters."""
+
+    __slots__ = ("_columns", "_plans", "_sources")
+
+    def __init__(self, source: ClauseElement | str | Mapping[str, ClauseElement], columns: Sequence[str] = ()) -> None:
+        self._sources = source if isinstance(source, Mapping) else dict.fromkeys(DIALECTS, source)
+        self._columns = list(columns) or None
+        self._plans: dict[str, Plan] = {}
+
+    def plan(self, dialect: str) -> Plan:
+        """Return the compiled form for ``dialect`` (``SQLITE`` or ``POSTGRESQL``), compiling it at the first use."""
+        plan = self._plans.get(dialect)
+        if plan is None:
+            plan = self._plans[dialect] = self._compile(dialect)
+        return plan
+
+    def _compile(self, dialect: str) -> Plan:
+        source = self._sources[dialect]
+        if isinstance(source, str):
+            text = re.sub(r"(?<![:\w]):([a-z_]+)", r"%(\1)s", source) if dialect == POSTGRESQL else source
+            return Plan(text, {}, returning=_returns_rows(text))
+        compiled = source.compile(dialect=DIALECTS[dialect], column_keys=self._columns)
+        constants = {name: value for name, value in compiled.params.items() if value is not None}
+        text = str(compiled)
+        return Plan(text, constants, returning=_returns_rows(text))
+
+
+def select(source: sa.Table, *where: sa.Column[Any], order: Sequence[Any] = ()) -> Statement:
+    """All columns of the rows in which each ``where`` column equals the parameter of its name."""
+    return Statement(sa.select(source).where(*_equal(where)).order_by(*order))
+
+
+def insert(table: sa.Table) -> Statement:
+    """Insert a row from the parameters named like the columns."""
+    return Statement(sa.insert(table), _names(table))
+
+
+def insert_if_absent(table: sa.Table, *key: sa.Column[Any]) -> Statement:
+    """Insert a row, or change nothing where ``key`` is taken (any unique key if none is named)."""
+    names = [column.name for column in key] or None
+    return Statement(
+        {
+            SQLITE: sqlite_insert(table).on_conflict_do_nothing(index_elements=names),
+            POSTGRESQL: postgresql_insert(table).on_conflict_do_nothing(index_elements=names),
+        },
+        _names(table),
+    )
+
+
+def upsert(table: sa.Table, key: Sequence[sa.Column[Any]], change: Sequence[sa.Column[Any]]) -> Statement:
+    """Insert a row, or set the ``change`` columns of the one that has this ``key``."""
+    sources: dict[str, ClauseElement] = {}
+    index = [column.name for column in key]
+    for dialect, statement in ((SQLITE, sqlite_insert(table)), (POSTGRESQL, postgresql_insert(table))):
+        changes = {column.name: statement.excluded[column.name] for column in change}
+        sources[dialect] = statement.on_conflict_do_update(index_elements=index, set_=changes)
+    return Statement(sources, _names(table))
+
+
+def update(table: sa.Table, change: Sequence[sa.Column[Any]], *where: Any) -> Statement:
+    """Set ``change`` from parameters. ``where``: columns equal to the parameter of their name, or conditions."""
+    return Statement(sa.update(table).where(*_equal(where)), [column.name for column in change])
+
+
+def delete(table: sa.Table, *where: Any) -> Statement:
+    """Delete rows. ``where``: columns equal to the parameter of their name, or conditions."""
+    return Statement(sa.delete(table).where(*_equal(where)))
+
+
+def _row_maker(columns: list[str]) -> Callable[[Sequence[Any]], Row]:
+    maker: Any = namedtuple  # noqa: PYI024  (the columns are known only now)
+    made: Callable[[Sequence[Any]], Row] = maker("Row", columns)._make
+    return made
+
+
+def _equal(where: Sequence[Any]) -> list[sa.ColumnElement[bool]]:
+    return [part == sa.bindparam(part.name, required=True) if isinstance(part, sa.Column) else part for part in where]
+
+
+def _names(table: sa.Table) -> list[str]:
+    # A number that the database gives out itself is not ours to set.
+    return [column.name for column in table.columns if column is not table.autoincrement_column]
+
+
+def _returns_rows(text: str) -> bool:
+    return text.lstrip().upper().startswith("SELECT") or " RETURNING " in text.upper()

@@ -1,0 +1,23 @@
+"""A page request that is refused with a status of its own."""
+
+from collections.abc import Mapping
+
+from doorward.protocol.errors import PageError
+from doorward.protocol.faults import Fault
+
+
+class Refused(PageError):  # noqa: N818  (an answer)
+    """Answered as the error page of ``fault`` with ``status`` (4xx or 503) and ``headers``."""
+
+    def __init__(
+        self,
+        fault: Fault,
+        *,
+        status: int,
+        reason: str,
+        public: str | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        super().__init__(fault, reason=reason, public=public)
+        self.status = status
+        self.headers = dict(headers or {})

@@ -1,0 +1,138 @@
+"""The same on PostgreSQL, where requests really run side by side (security C1, C4, C17; architecture section 2)."""
+
+import os
+from collections.abc import AsyncIterator
+from dataclasses import replace
+
+import anyio
+import httpx2
+import psycopg
+import pytest
+from tests.authserver.deployment import CIMD_URL, MCP, PUBLIC_URL, START, put_in_place, user
+from tests.authserver.world import FINGERPRINTER, SEALER, Browser, World, az, basic
+
+from doorward.credentials import signing_keys
+from doorward.model import Status
+from doorward.storage import accounts
+from doorward.storage.opening import open_database
+from support.assertions import EC, TYPE
+
+pytestmark = pytest.mark.anyio
+
+CALLERS = 20
+
+
+@pytest.fixture
+async def world(postgres_url: str) -> AsyncIterator[World]:
+    schema = f"authserver_{os.getpid()}"
+    with psycopg.connect(postgres_url, autocommit=True) as connection:
+        connection.execute(f"DROP SCHEMA IF EXISTS {schema} CASCADE")
+        connection.execute(f"CREATE SCHEMA {schema}")
+        database = open_database(f"{postgres_url}?search_path={schema}", create=True)
+        store, secrets = put_in_place(FINGERPRINTER, os.urandom)
+        await database.write(store)
+        await database.write(lambda tx: signing_keys.create(tx, sealer=SEALER, now=START, entropy=os.urandom))
+        keys = await database.read(lambda reader: signing_keys.load(reader, sealer=SEALER))
+        assert keys is not None
+        yield World(database=database, keys=keys, secrets=secrets)
+        await database.close()
+        connection.execute(f"DROP SCHEMA {schema} CASCADE")
+
+
+async def test_C4_C17_parallel_requests_have_one_winner_and_one_successor(world: World) -> None:
+    code = await world.code(params=az(scope="documents:read offline_access"))
+    answers: list[httpx2.Response] = []
+
+    async def redeem() -> None:
+        answers.append(await world.redeem(code))
+
+    async with anyio.create_task_group() as group:
+        for _ in range(CALLERS):
+            group.start_soon(redeem)
+    won = [answer.json() for answer in answers if answer.status_code == 200]
+    assert len(won) == 1, [answer.text for answer in answers]
+    assert {answer.json()["error"] for answer in answers if answer.status_code != 200} == {"invalid_grant"}
+    assert await world.works(won[0]["access_token"])
+    answers.clear()
+
+    async def refresh() -> None:
+        answers.append(await world.refresh(won[0]["refresh_token"]))
+
+    async with anyio.create_task_group() as group:
+        for _ in range(CALLERS):
+            group.start_soon(refresh)
+    assert {answer.status_code for answer in answers} == {200}
+    assert len({answer.json()["refresh_token"] for answer in answers}) == 1
+    world.clock.forward(100)
+    async with anyio.create_task_group() as group:
+        for _ in range(CALLERS):
+            group.start_soon(refresh)
+    assert not await world.works(won[0]["access_token"])
+    assert [event.name for event in await world.events()].count("refresh_token:replayed") == 1
+
+
+async def test_G5_a_form_sent_many_times_at_once_answers_once(world: World) -> None:
+    browser = await world.browser_of("alice")
+    page = await browser.consent()
+    answers: list[httpx2.Response] = []
+
+    async def approve() -> None:
+        answers.append(await browser.submit(page))
+
+    async with anyio.create_task_group() as group:
+        for _ in range(CALLERS):
+            group.start_soon(approve)
+    assert sorted(answer.status_code for answer in answers) == [303] + [400] * (CALLERS - 1)
+    assert len(await world.connections()) == 1
+
+
+async def test_C23_no_refresh_wins_against_a_deactivation_that_was_answered(world: World) -> None:
+    token = (await world.connect())["refresh_token"]
+    await world.database.write(lambda tx: accounts.update_user(tx, replace(user("alice"), status=Status.DISABLED)))
+    assert (await world.refresh(token)).json()["error"] == "invalid_grant"
+
+
+async def test_a_client_of_a_document_is_written_down_once_however_many_approve_it(world: World) -> None:
+    browsers = [await world.browser_of(name) for name in ("alice", "bob", "carol", "dave")]
+    answers: list[dict[str, str]] = []
+
+    async def approve(browser: Browser) -> None:
+        answers.append(await browser.answer(az(client_id=CIMD_URL)))
+
+    async with anyio.create_task_group() as group:
+        for browser in browsers:
+            group.start_soon(approve, browser)
+    assert all("code" in answer for answer in answers)
+
+
+async def test_a_machine_that_asks_many_times_at_once_has_one_connection_with_all_it_was_given(world: World) -> None:
+    header = basic("machine", world.secrets["machine"])
+    wanted = ("documents:read", "documents:write", "projects:read")
+    answers: list[httpx2.Response] = []
+
+    async def ask(scope: str) -> None:
+        form = {"grant_type": "client_credentials", "resource": MCP, "scope": scope}
+        answers.append(await world.token(form, authorization=header))
+
+    async with anyio.create_task_group() as group:
+        for number in range(CALLERS):
+            group.start_soon(ask, wanted[number % len(wanted)])
+    assert {answer.status_code for answer in answers} == {200}
+    (connection,) = await world.connections("robot")
+    assert connection.scopes == set(wanted)
+    assert all([await world.works(answer.json()["access_token"]) for answer in answers])
+
+
+async def test_C29_an_assertion_that_is_sent_many_times_at_once_is_good_once(world: World) -> None:
+    now = world.clock.now // 1_000_000
+    said = {"iss": "keyed", "sub": "keyed", "aud": PUBLIC_URL, "exp": now + 60, "jti": "once"}
+    form = {"grant_type": "client_credentials", "client_assertion_type": TYPE, "client_assertion": EC.sign(said)}
+    answers: list[httpx2.Response] = []
+
+    async def ask() -> None:
+        answers.append(await world.token(form))
+
+    async with anyio.create_task_group() as group:
+        for _ in range(CALLERS):
+            group.start_soon(ask)
+    assert sorted(answer.status_code for answer in answers) == [200] + [401] * (CALLERS - 1)

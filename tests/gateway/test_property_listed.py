@@ -1,0 +1,158 @@
+"""Listed = allowed or reachable, for any roles, rules, scopes and choices at consent (D2)."""
+
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from doorward.gateway.access import Challenge, Forward, View, judge, resource_decision
+from doorward.gateway.answers import Answer
+from doorward.gateway.narrow import narrow
+from doorward.gateway.offer import Governed, offer_of
+from doorward.model import (
+    CredentialKind,
+    Instant,
+    Permission,
+    Principal,
+    Resource,
+    ResourceArgument,
+    ResourceId,
+    RuleKind,
+    Server,
+    ServerId,
+    TenantId,
+    ToolRule,
+    UserId,
+)
+from doorward.policy.rules import ResourceTree
+from doorward.protocol import mcp
+from doorward.protocol.mcp import Era
+
+PERMISSIONS = [Permission(p) for p in ("a:read", "a:write", "b:read", "s:read", "s:write", "s:delete")]
+NAMES = ["read_a", "read_b", "write_a", "list", "drop", "x.y", "bad name", "a/b"]
+URIS = ["m://a", "m://b", "m://docs/d1", "m://docs/d2", "m://docs/none", "m://docs/../a", "other://x"]
+TEMPLATES = ["m://docs/{document}", "m://{any}", "other://{x}"]
+TREE = ResourceTree(
+    [
+        Resource(id=ResourceId(key), tenant_id=TenantId("t"), type="document", key=key, name=key, parent_id=parent)
+        for key, parent in (("d1", None), ("d2", None), ("d3", ResourceId("d1")))
+    ]
+)
+FULL = (Era.MODERN, "2026-07-28", 1)
+
+sets = st.frozensets(st.sampled_from(PERMISSIONS))
+patterns = st.sampled_from(["*", "read_*", "write_?", "drop", "x.y", "m://docs/{document}", "m://a", "m://{any}"])
+
+
+@st.composite
+def rules(draw: st.DrawFn) -> ToolRule:
+    kind = draw(st.sampled_from(list(RuleKind)))
+    match = draw(patterns.filter(lambda text: ("://" in text) == (kind is RuleKind.RESOURCE)))
+    argument = ResourceArgument(pointer="/document", type="document") if draw(st.booleans()) else None
+    return ToolRule(kind=kind, match=match, requires=draw(sets), resource=argument)
+
+
+@st.composite
+def views(draw: st.DrawFn) -> View:
+    annotations = st.sampled_from([{}, {"readOnlyHint": True}, {"destructiveHint": True}, {"readOnlyHint": "true"}])
+    offer = offer_of(
+        [{"name": name, "annotations": draw(annotations)} for name in draw(st.sets(st.sampled_from(NAMES)))],
+        [{"name": name} for name in draw(st.sets(st.sampled_from(NAMES)))],
+        [{"uri": uri} for uri in draw(st.sets(st.sampled_from(URIS)))],
+        [{"uriTemplate": template} for template in draw(st.sets(st.sampled_from(TEMPLATES)))],
+    )
+    server = Server(
+        id=ServerId("s"), slug="s", name="S", paths=("/mcp",), upstream="http://up/mcp",
+        rules=tuple(draw(st.lists(rules(), max_size=5))), builtin_tools=draw(st.booleans()),
+    )  # fmt: skip
+    oauth = draw(st.booleans())
+    principal = Principal(
+        user_id=UserId("u"), user_email="u@x", user_name="U", tenant_id=TenantId("t"), tenant_slug="t", tenant_name="T",
+        permissions=draw(sets), credential=CredentialKind.ACCESS_TOKEN if oauth else CredentialKind.API_KEY,
+        credential_id="c", credential_name="C", client_id=None, scopes=draw(sets),
+        declined=draw(sets) if oauth else frozenset(), can_step_up=oauth,
+        resources=draw(st.none() | st.just(frozenset({ResourceId("d1")}))),
+        servers=draw(st.sampled_from([frozenset({ServerId("s")}), frozenset({ServerId("s")}), frozenset()])),
+        expires_at=draw(st.sampled_from([None, Instant(5), Instant(50)])),
+    )  # fmt: skip
+    return View(principal=principal, governed=Governed(server, offer), tree=TREE, now=Instant(10), words={})
+
+
+def listed(ask: mcp.Ask, member: str, key: str, names: list[str], view: View, **extra: Any) -> set[str]:
+    items = [{key: name, **extra.get(name, {})} for name in names]
+    result = narrow(ask, {member: items}, view)
+    return {item[key] for item in result[member]} - {"whoami"}
+
+
+def callable_now(ask: mcp.Ask, view: View) -> bool:
+    """Whether it goes through, or through after a step-up."""
+    verdict = judge(ask, view)
+    assert isinstance(verdict, Forward | Challenge | Answer)
+    return isinstance(verdict, Forward | Challenge)
+
+
+@settings(max_examples=300, deadline=None)
+@given(views())
+def test_K2_listed_tools_are_those_that_are_allowed_or_reachable(view: View) -> None:
+    tools = view.governed.offer.tools
+    extra = {name: {"annotations": tool.annotations} for name, tool in tools.items()}
+    shown = listed(mcp.ListTools(*FULL, None), "tools", "name", list(tools), view, **extra)
+    assert shown == {name for name in tools if callable_now(mcp.CallTool(*FULL, name, {}), view)}
+
+
+@settings(max_examples=300, deadline=None)
+@given(views())
+def test_K14_listed_prompts_are_those_that_are_allowed_or_reachable(view: View) -> None:
+    prompts = view.governed.offer.prompts
+    shown = listed(mcp.ListPrompts(*FULL, None), "prompts", "name", list(prompts), view)
+    # A prompt's name is no tool's: any text is one.
+    assert shown == {name for name in prompts if callable_now(mcp.GetPrompt(*FULL, name, {}), view)}
+
+
+@settings(max_examples=300, deadline=None)
+@given(views())
+def test_K13_listed_resources_are_those_that_are_allowed_or_reachable(view: View) -> None:
+    resources = view.governed.offer.resources
+    shown = listed(mcp.ListResources(*FULL, None), "resources", "uri", list(resources), view)
+    assert shown == {uri for uri in resources if callable_now(mcp.ReadResource(*FULL, uri), view)}
+
+
+@settings(max_examples=300, deadline=None)
+@given(views())
+def test_K13_no_call_reaches_what_its_list_hides(view: View) -> None:
+    """Whatever is forwarded is listed; whatever is hidden answers like a name that does not exist."""
+    missing = judge(mcp.CallTool(*FULL, "nothing_here", {}), view)
+    for name in ("read_a", "drop", "x.y"):
+        verdict = judge(mcp.CallTool(*FULL, name, {}), view)
+        if isinstance(verdict, Answer) and isinstance(missing, Answer) and verdict.hidden:
+            assert str(verdict.message).replace(name, "nothing_here") == str(missing.message)
+            assert verdict.status == missing.status
+    for uri in URIS:
+        verdict = judge(mcp.ReadResource(*FULL, uri), view)
+        if isinstance(verdict, Forward):
+            assert view.principal.servers
+            assert resource_decision(uri, view)
+
+
+@pytest.mark.parametrize(
+    ("template", "uri", "fits"),
+    [
+        ("m://docs/{id}", "m://docs/1", True),
+        ("m://docs/{id}", "m://docs/1/2", False),
+        ("m://docs/{+path}", "m://docs/1/2", True),
+        ("m://docs{/path*}", "m://docs/1/2", True),
+        ("m://docs{?q}", "m://docs?q=1", True),
+        ("m://docs{?q}", "m://docs", True),
+        ("m://docs/{id}", "m://docs/%41", False),
+        ("m://docs/{id}", "m://docs/%20", True),
+        ("m://docs/{+path}", "m://docs/../x", False),
+        ("m://docs/{+path}", "m://docs/a\\b", False),
+        ("m://docs/{+path}", "m://docs/%zz", False),
+        ("m://docs/{+path}", "m://docs/%2e%2e/x", False),
+    ],
+)
+def test_K13_a_template_fits_what_it_could_have_made(template: str, uri: str, fits: bool) -> None:
+    offer = offer_of([], [], [], [{"uriTemplate": template}])
+    server = Server(id=ServerId("s"), slug="s", name="S", paths=(), upstream="http://up/mcp")
+    assert (Governed(server, offer).resource(uri) is not None) is fits

@@ -1,0 +1,116 @@
+"""The engine and the reference evaluator agree on 10 000 random cases; the invariants hold on as many others."""
+
+from collections import Counter
+from dataclasses import replace
+from random import Random
+
+from tests.policy import reference
+from tests.policy.world import CATALOGUE, NODES, NOW, World, random_world
+
+from doorward.policy.decide import Allowed, Decision, DenialReason, Denied, NoTarget, Reachable, Target, decide, visible
+
+
+def worlds(seed: int, count: int = 3_000) -> list[World]:
+    chance = Random(seed)
+    return [random_world(chance) for _ in range(count)]
+
+
+def engine(world: World) -> Decision:
+    return decide(world.principal, world.question, world.tree, NOW)
+
+
+def by_reference(world: World) -> str:
+    principal, target = world.principal, world.question.target
+    who = {
+        "rights": reference.rights(list(world.patterns), list(CATALOGUE)),
+        "scopes": list(principal.scopes),
+        "declined": list(principal.declined),
+        "can_step_up": principal.can_step_up,
+        "roots": None if principal.resources is None else list(principal.resources),
+        "servers": list(principal.servers),
+        "expires": principal.expires_at,
+    }
+    asked = None if isinstance(target, NoTarget) else target.resource_id if isinstance(target, Target) else False
+    ask = {"server": world.question.server_id, "requires": list(world.question.requires), "target": asked}
+    return reference.answer(who, ask, {node.id: node.parent_id for node in world.resources}, NOW)
+
+
+def listed(world: World) -> bool:
+    return visible(engine(world.asking(target=NoTarget())))
+
+
+def word(decision: Decision) -> str:
+    return type(decision).__name__.lower()
+
+
+def test_engine_and_reference_agree() -> None:
+    seen: Counter[str] = Counter()
+    for world in worlds(1, 10_000):
+        decision = engine(world)
+        assert word(decision) == by_reference(world), world
+        seen[decision.reason if isinstance(decision, Denied) else word(decision)] += 1
+    assert set(seen) == {"allowed", "reachable", *DenialReason}, (
+        "a random world that never meets an answer proves little"
+    )
+    assert min(seen.values()) >= 100
+
+
+def test_nothing_is_allowed_that_is_not_granted_on_every_side() -> None:
+    for world in worlds(3):
+        if isinstance(engine(world), Allowed):
+            assert world.question.requires
+            assert world.question.requires <= world.principal.permissions & world.principal.scopes
+
+
+def test_taking_something_away_never_allows_or_lists_more() -> None:
+    chance = Random(4)
+    for world in worlds(5):
+        for less in _less(world, chance):
+            assert isinstance(engine(world), Allowed) or not isinstance(engine(less), Allowed), (world, less)
+            assert listed(world) or not listed(less), (world, less)
+
+
+def _less(world: World, chance: Random) -> list[World]:
+    principal = world.principal
+    one = chance.choice(CATALOGUE)
+    roots = frozenset(NODES) if principal.resources is None else principal.resources
+    return [
+        world.being(permissions=principal.permissions - {one}),
+        world.being(declined=principal.declined | {one}),
+        world.being(resources=roots - {chance.choice(NODES)}),
+        world.being(servers=frozenset()),
+        world.being(can_step_up=False),
+        world.being(expires_at=NOW),
+        world.asking(requires=world.question.requires | {one} if world.question.requires else frozenset()),
+    ]
+
+
+def test_a_scope_less_never_allows_more() -> None:
+    for world in worlds(6):
+        before = engine(world)
+        for scope in world.principal.scopes:
+            after = engine(world.being(scopes=world.principal.scopes - {scope}))
+            assert isinstance(before, Allowed) or not isinstance(after, Allowed)
+
+
+def test_whatever_may_be_called_is_listed() -> None:
+    for world in worlds(7):
+        if visible(engine(world)):
+            assert listed(world)
+
+
+def test_hidden_things_are_refused_alike_for_every_target() -> None:
+    for world in worlds(8):
+        without_target = engine(world.asking(target=NoTarget()))
+        if not isinstance(without_target, Allowed):
+            assert engine(world) == without_target
+
+
+def test_a_step_up_to_all_it_asks_for_leads_to_the_call() -> None:
+    for world in worlds(9):
+        decision = engine(world)
+        if isinstance(decision, Reachable):
+            assert decision.scopes == world.question.requires
+            assert decision.missing == decision.scopes - world.principal.scopes
+            after = replace(world.principal, scopes=world.principal.scopes | decision.scopes)
+            assert not isinstance(engine(replace(world, principal=after)), Reachable)

@@ -1,0 +1,103 @@
+"""Random small worlds: a catalogue, a tree with foreign and broken parts, a principal and a question."""
+
+from dataclasses import dataclass, replace
+from random import Random
+
+from doorward.model import (
+    ClientId,
+    CredentialKind,
+    Instant,
+    Permission,
+    Principal,
+    Resource,
+    ResourceId,
+    ServerId,
+    TenantId,
+    UserId,
+)
+from doorward.policy.decide import NoTarget, Question, Target, Unresolvable
+from doorward.policy.permission import expand
+from doorward.policy.rules import ResourceTree
+
+CATALOGUE = tuple(
+    Permission(f"{noun}:{verb}") for noun in ("documents", "tasks") for verb in ("read", "write", "delete")
+)
+PATTERNS = ("*:*", "*:read", "*:write", "documents:*", "tasks:*", *CATALOGUE)
+NODES = tuple(ResourceId(f"node{number}") for number in range(6))
+SERVERS = (ServerId("one"), ServerId("two"))
+NOW = Instant(1_000)
+TENANT = TenantId("tenant")
+
+
+@dataclass(frozen=True)
+class World:
+    """One case."""
+
+    patterns: tuple[str, ...]
+    principal: Principal
+    question: Question
+    resources: tuple[Resource, ...]
+
+    @property
+    def tree(self) -> ResourceTree:
+        return ResourceTree(self.resources)
+
+    def asking(self, **changes: object) -> "World":
+        return replace(self, question=replace(self.question, **changes))  # type: ignore[arg-type]
+
+    def being(self, **changes: object) -> "World":
+        return replace(self, principal=replace(self.principal, **changes))  # type: ignore[arg-type]
+
+
+def random_world(chance: Random) -> World:
+    """Return a case in which every refusal, and no refusal, is likely enough to be met often."""
+    patterns = tuple(chance.sample(PATTERNS, chance.randint(0, 4)))
+    resources = tuple(
+        Resource(id=node, tenant_id=TENANT, type="project", key=node, name=node, parent_id=_parent(chance, node))
+        for node in chance.sample(NODES, chance.randint(3, len(NODES)))
+    )
+    return World(patterns, _principal(chance, patterns), _question(chance), resources)
+
+
+def _parent(chance: Random, node: ResourceId) -> ResourceId | None:
+    # Any node may be the parent, also itself, one below it and one that is not there: rows could say so.
+    return None if chance.random() < 0.3 else chance.choice(NODES)
+
+
+def _principal(chance: Random, patterns: tuple[str, ...]) -> Principal:
+    api_key = chance.random() < 0.3
+    return Principal(
+        user_id=UserId("user"),
+        user_email="user@acme.example",
+        user_name="User",
+        tenant_id=TENANT,
+        tenant_slug="acme",
+        tenant_name="Acme",
+        permissions=expand(patterns, CATALOGUE),
+        credential=CredentialKind.API_KEY if api_key else CredentialKind.ACCESS_TOKEN,
+        credential_id="credential",
+        credential_name="Credential",
+        client_id=None if api_key else ClientId("client"),
+        scopes=_some(chance, CATALOGUE, 0.7),
+        declined=_some(chance, CATALOGUE, 0.3),
+        can_step_up=not api_key,
+        resources=None if chance.random() < 0.4 else _some(chance, NODES, 0.3),
+        servers=_some(chance, SERVERS, 0.9),
+        expires_at=chance.choice(
+            (None, None, Instant(NOW - 1), NOW, Instant(NOW + 1), Instant(NOW + 1), Instant(NOW + 9))
+        ),
+    )
+
+
+def _question(chance: Random) -> Question:
+    targets = (NoTarget(), Unresolvable(), *(Target(node) for node in NODES))
+    return Question(
+        server_id=SERVERS[0],
+        requires=frozenset(chance.sample(CATALOGUE, chance.choice((0, 1, 1, 1, 1, 2, 2, 3)))),
+        rule="rule",
+        target=chance.choice(targets),
+    )
+
+
+def _some(chance: Random, values: tuple, share: float) -> frozenset:  # type: ignore[type-arg]
+    return frozenset(value for value in values if chance.random() < share)

@@ -1,0 +1,65 @@
+import pytest
+
+from doorward.model import Server, ServerId
+from doorward.protocol.endpoints import RESERVED_SLUGS, Endpoints
+
+SHORT = "/mcp"
+DOCUMENTS = Server(
+    id=ServerId("s1"), slug="documents", name="Documents", paths=(SHORT, "/{tenant}/mcp"), upstream="http://up/mcp"
+)
+WIKI = Server(id=ServerId("s2"), slug="wiki", name="Wiki", paths=("/t/{tenant}/wiki",), upstream="http://up/wiki")
+NOWHERE = Server(id=ServerId("s3"), slug="nowhere", name="Nowhere", paths=(), upstream="http://up/none")
+ENDPOINTS = Endpoints(public_url="https://door.example", servers=(DOCUMENTS, WIKI))
+
+
+def test_both_url_shapes_lead_to_the_server() -> None:
+    short, pinned = ENDPOINTS.find("/mcp"), ENDPOINTS.find("/acme/mcp")
+    assert short is not None
+    assert (short.server_id, short.tenant_slug, short.url) == ("s1", None, "https://door.example/mcp")
+    assert pinned is not None
+    assert (pinned.server, pinned.tenant_slug, pinned.url) == (DOCUMENTS, "acme", "https://door.example/acme/mcp")
+    wiki = ENDPOINTS.find("/t/globex/wiki")
+    assert wiki is not None
+    assert wiki.tenant_slug == "globex"
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "", "/", "/mcp/", "/MCP", "/acme/mcp/", "/ACME/mcp", "/acme%2fmcp", "/acme/../mcp", "/a/b/mcp", "/-a/mcp",
+        "/a-/mcp", "//mcp", "/%61cme/mcp", "/t/wiki", "/t//wiki", "/t/acme/wikis", "/" + "a" * 64 + "/mcp", "/acme/mcp\n",
+    ],
+)  # fmt: skip
+def test_D7_L6_nothing_else_is_an_endpoint(path: str) -> None:
+    assert ENDPOINTS.find(path) is None
+
+
+@pytest.mark.parametrize("slug", sorted(RESERVED_SLUGS))
+def test_reserved_slugs_are_no_tenants(slug: str) -> None:
+    assert ENDPOINTS.find(f"/{slug}/mcp") is None
+
+
+def test_a_url_is_an_endpoint_byte_for_byte() -> None:
+    found = ENDPOINTS.by_url("https://door.example/acme/mcp")
+    assert found is not None
+    assert found.path == "/acme/mcp"
+    for url in ("https://door.example/mcp/", "https://door.example", "http://door.example/mcp", "/mcp", ""):
+        assert ENDPOINTS.by_url(url) is None
+
+
+def test_the_short_url_is_the_first_server_that_has_one() -> None:
+    short = ENDPOINTS.short()
+    assert short is not None
+    assert short.path == SHORT
+    assert Endpoints(public_url="https://door.example", servers=(WIKI,)).short() is None
+
+
+def test_a_tenant_gets_its_own_url_and_else_the_short_one() -> None:
+    own = ENDPOINTS.of_tenant(DOCUMENTS, "acme")
+    assert own is not None
+    assert own.path == "/acme/mcp"
+    only_short = Server(id=ServerId("s4"), slug="x", name="X", paths=("/x",), upstream="http://up/x")
+    endpoint = Endpoints(public_url="https://door.example", servers=(only_short,)).of_tenant(only_short, "acme")
+    assert endpoint is not None
+    assert endpoint.path == "/x"
+    assert ENDPOINTS.of_tenant(NOWHERE, "acme") is None

@@ -1,0 +1,74 @@
+"""What may happen once happens once, whoever asks at the same time (C4, C17)."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+
+import pytest
+
+from doorward.model import Fingerprint, Instant, RefreshToken, RequestId
+from doorward.storage import api_keys, connections
+from doorward.storage.database import Database, Transaction
+from support.rows import ACME, CODE, CONNECTION, KEY, LATER, NOW, REFRESH, refresh_token, store_deployment
+
+pytestmark = pytest.mark.anyio
+
+ROUNDS = 20
+CALLERS = 50
+
+
+async def winners(
+    databases: tuple[Database, Database], use_case: Callable[[Transaction], bool], callers: int = CALLERS
+) -> int:
+    """Let all call at once, half of them from another program; return how many were told that they did it."""
+    calls: list[Awaitable[bool]] = [databases[number % 2].write(use_case) for number in range(callers)]
+    return sum(await asyncio.gather(*calls))
+
+
+async def test_a_code_is_redeemed_once(database: Database, second: Database) -> None:
+    await database.write(store_deployment)
+    for number in range(ROUNDS):
+        code = replace(CODE, fingerprint=Fingerprint(f"code-{number}"))
+        await database.write(lambda tx, code=code: connections.insert_code(tx, code))  # type: ignore[misc]
+
+        def redeem(tx: Transaction, fingerprint: Fingerprint = code.fingerprint) -> bool:
+            found = connections.code_by_fingerprint(tx, fingerprint)
+            assert found is not None
+            return connections.use_code(tx, fingerprint, NOW)
+
+        assert await winners((database, second), redeem) == 1
+
+
+async def test_a_refresh_token_is_exchanged_once_and_has_one_successor(database: Database, second: Database) -> None:
+    await database.write(store_deployment)
+    await database.write(lambda tx: connections.insert_refresh_token(tx, REFRESH))
+    for number in range(ROUNDS):
+        token, successor = refresh_token(number), refresh_token(number + 1, parent=number)
+
+        def rotate(tx: Transaction, old: Fingerprint = token.fingerprint, new: RefreshToken = successor) -> bool:
+            if not connections.use_refresh_token(tx, old, NOW):
+                return False
+            assert connections.insert_refresh_token(tx, new)
+            return True
+
+        assert await winners((database, second), rotate) == 1
+    tokens = [await _stored(database, number) for number in range(ROUNDS + 1)]
+    assert [token.used_at for token in tokens] == [NOW] * ROUNDS + [None]
+
+
+async def _stored(database: Database, number: int) -> RefreshToken:
+    fingerprint = refresh_token(number).fingerprint
+    found = await database.read(lambda r: connections.refresh_token_by_fingerprint(r, fingerprint))
+    assert found is not None
+    return found
+
+
+async def test_a_request_a_key_and_a_connection_end_once(database: Database, second: Database) -> None:
+    await database.write(store_deployment)
+    await database.write(lambda tx: api_keys.insert_api_key(tx, KEY))
+    both = (database, second)
+    assert await winners(both, lambda tx: connections.claim_request(tx, RequestId("r"), NOW, LATER)) == 1
+    assert await winners(both, lambda tx: connections.activate_connection(tx, CONNECTION.id, NOW)) == 1
+    assert await winners(both, lambda tx: connections.revoke_connection(tx, CONNECTION.id, NOW, "x")) == 1
+    assert await winners(both, lambda tx: api_keys.revoke_api_key(tx, ACME.id, KEY.id, Instant(NOW))) == 1
+    assert await winners(both, lambda tx: connections.insert_refresh_token(tx, REFRESH)) == 1

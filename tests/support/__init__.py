@@ -1,0 +1,1 @@
+"""Helpers of the tests: a person with a scripted browser, a running demo, throw-away databases."""
