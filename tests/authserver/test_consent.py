@@ -387,13 +387,13 @@ async def test_a_server_that_was_withdrawn_since_the_request_is_not_approved(wor
 async def test_a_user_who_is_disabled_at_the_last_moment_approves_nothing(world: World) -> None:
     browser = await world.browser_of("alice")
     page = await browser.consent()
-    shown = world.server._envelopes.open_form(
+    shown = world.server._services.envelopes.open_form(
         page.form.named("request")[0].value, browser.http.cookies.get("doorward_browser"), now=world.clock()
     )
     await world.database.write(lambda tx: accounts.update_user(tx, replace(user("alice"), status=Status.DISABLED)))
     with pytest.raises(PageError):
         await world.database.write(
-            lambda tx: consent.deny(tx, shown, rules=world.server._consent_rules, now=world.clock())
+            lambda tx: consent.deny(tx, shown, rules=world.server._pages._consent_rules, now=world.clock())
         )
     await nothing_was_approved(world)
 
@@ -427,7 +427,7 @@ class _Late:
 async def test_G11_a_session_that_ends_at_the_last_moment_answers_nothing(world: World, answer: str) -> None:
     browser = await world.browser_of("alice")
     page = await browser.consent()
-    world.server._database = _Late(world, browser.sign_out)  # type: ignore[assignment]
+    world.rebuild(database=_Late(world, browser.sign_out))
     is_page(await browser.submit(page, answer), "DW-403", 403)
     await nothing_was_approved(world)
     assert [event.name for event in await world.events()] == []

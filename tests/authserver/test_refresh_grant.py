@@ -224,7 +224,7 @@ async def test_signing_out_does_not_end_a_connection(world: World) -> None:
 
 async def test_a_refresh_token_of_a_lost_derivation_key_is_refused(world: World) -> None:
     first = await world.connect()
-    rules = world.server._token_rules
+    rules = world.server._services.token_rules
     rules.issuer._refresh_keys = {"k2": b"x" * 32}
     is_token_error(await world.refresh(first["refresh_token"]), "invalid_grant")
 

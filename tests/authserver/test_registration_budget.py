@@ -93,7 +93,7 @@ async def test_E8_many_addresses_meet_a_ceiling_and_known_clients_do_not(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(registration, "PER_HOUR_FROM_ALL", 30)
-    world.server._new_clients = registration.new_records(world.clock)
+    world.rebuild()
     known = (await register(world, CLAUDE)).json()["client_id"]
     answers = [await register(world, new(number), f"203.0.113.{number}") for number in range(100)]
     assert [answer.status_code for answer in answers].count(201) == 29
@@ -129,7 +129,7 @@ async def test_E8_what_is_malformed_spends_nothing(world: World) -> None:
 
 
 async def test_E8_behind_a_trusted_proxy_each_caller_has_a_budget(world: World) -> None:
-    world.server._requester = Requester(["10.0.0.0/8"])
+    world.rebuild(requester=Requester(["10.0.0.0/8"]))
     for number in range(registration.PER_MINUTE):
         assert (await register(world, new(number), "10.0.0.1", "203.0.113.1")).status_code == 201
     is_throttled(await register(world, new(98), "10.0.0.2", "9.9.9.9, 203.0.113.1"), 60)
@@ -137,7 +137,7 @@ async def test_E8_behind_a_trusted_proxy_each_caller_has_a_budget(world: World) 
 
 
 async def test_C27_behind_a_trusted_proxy_each_caller_guesses_for_itself(world: World) -> None:
-    world.server._requester = Requester(["10.0.0.0/8"])
+    world.rebuild(requester=Requester(["10.0.0.0/8"]))
     form = urlencode({"grant_type": "client_credentials"}).encode()
 
     async def guess(secret: str, forwarded: str) -> int:

@@ -161,6 +161,10 @@ class World:
     clock: Clock = field(default_factory=Clock)
 
     def __post_init__(self) -> None:
+        self.rebuild()
+
+    def rebuild(self, **changed: Any) -> None:
+        """Make the server anew over the same data, with other arguments."""
         pages = _pages()
         errors = Errors(pages=pages, now=self.clock)
         settings: dict[str, Any] = {
@@ -171,8 +175,8 @@ class World:
             "refresh_absolute": 180 * 86_400,
             "allowed_origins": ("https://inspector.example",),
         }
+        given: dict[str, Any] = {"database": self.database, **settings, **self.options, **changed}
         self.server = AuthServer(
-            database=self.database,
             now=self.clock,
             entropy=os.urandom,
             public_url=PUBLIC_URL,
@@ -185,13 +189,16 @@ class World:
             cookies=Cookies(secure=False),
             vendor_schemes=profiles.vendor_schemes(),
             verified_host=profiles.verified_host,
-            **(settings | self.options),
+            **given,
         )
         self.app = FrontDoor(router(self.server.routes()), errors=errors, entropy=os.urandom, https=False)
 
     def client(self) -> httpx2.AsyncClient:
+        async def newest(scope: Any, receive: Any, send: Any) -> None:
+            await self.app(scope, receive, send)
+
         return httpx2.AsyncClient(
-            transport=httpx2.ASGITransport(app=self.app, raise_app_exceptions=True), base_url=PUBLIC_URL
+            transport=httpx2.ASGITransport(app=newest, raise_app_exceptions=True), base_url=PUBLIC_URL
         )
 
     def browser(self) -> Browser:

@@ -1,0 +1,188 @@
+"""The pages of an authorization: the request comes in, the person is asked, the client is answered (flow 1)."""
+
+from collections.abc import Callable, Sequence
+from typing import Final
+from urllib.parse import urlencode
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from doorward.authserver import authorize, consent
+from doorward.authserver.authorize import Answer, SignIn
+from doorward.authserver.client_documents import account
+from doorward.authserver.consent import Answered, AskAgain, ConsentRules, Question
+from doorward.authserver.consent_page import CONSENT_PATH, context, sign_in_url
+from doorward.authserver.envelope import Pending, ShownForm
+from doorward.authserver.http.answers import see_other
+from doorward.authserver.http.services import Services
+from doorward.credentials.secret import base64url
+from doorward.model import Instant
+from doorward.protocol import authorization, faults, form
+from doorward.protocol.discovery import AUTHORIZATION_PATH
+from doorward.protocol.errors import PageError
+from doorward.storage.database import Reader, Transaction
+from doorward.web import request_id
+from doorward.web.forms import Form, read_form
+from doorward.web.origin import require_same_origin
+from doorward.web.refused import Refused
+
+BROWSER_ID_BYTES: Final = 24
+_FORM_FIELDS: Final = frozenset({"request", "scope", "tenant", "answer"})
+
+
+class AuthorizationPages:
+    """``/oauth/authorize`` and the consent page behind it."""
+
+    def __init__(
+        self, services: Services, *, rules: ConsentRules, verified_host: Callable[[str, str], str | None]
+    ) -> None:
+        self._with, self._consent_rules, self._verified_host = services, rules, verified_host
+
+    def routes(self) -> list[Route]:
+        """Return the routes of these pages."""
+        return [
+            *(Route(path, self._authorize, methods=["GET", "POST"]) for path in (AUTHORIZATION_PATH, "/authorize")),
+            Route(CONSENT_PATH, self._ask, methods=["GET"]),
+            Route(CONSENT_PATH, self._take_answer, methods=["POST"]),
+        ]
+
+    async def describe(self, next_path: str, browser: str | None) -> tuple[str, str | None] | None:
+        """Return who waits behind the sign-in page, if ``next_path``, where the person goes then, is a request.
+
+        The client's own name, and of a tenant what the server's URL tells anybody: its slug, whether it exists or not.
+        """
+        path, _, query = next_path.partition("?")
+        try:
+            sealed = dict(form.parse(query)).get("request", "") if path == CONSENT_PATH else ""
+            pending = self._with.envelopes.open_request(sealed, browser, now=self._with.now())
+        except (PageError, ValueError):
+            return None
+        return pending.client_name, pending.tenant_slug
+
+    async def _authorize(self, request: Request) -> Response:
+        pairs = await _authorization_parameters(request)
+        now, secret = self._with.now(), self._with.cookies.session(request)
+        identified = authorization.parse_client_and_redirect(pairs)
+        await self._with.documents.ready(
+            identified,
+            asker=lambda reader: account(self._with.session(reader, secret, now), self._with.requester.of(request)),
+        )
+        pending, signed_in = await self._with.database.read(
+            lambda reader: (self._begin(reader, pairs, now), self._with.session(reader, secret, now))
+        )
+        if request.method == "POST":
+            # A cross-site POST comes without our cookies; the same request as GET brings them, and changes nothing.
+            return see_other(f"{AUTHORIZATION_PATH}?{urlencode(pairs)}")
+        step = authorize.next_step(pending, signed_in, issuer=self._with.public_url)
+        if isinstance(step, Answer):
+            raise step.error
+        known = self._with.cookies.browser_id(request)
+        browser = known or base64url(self._with.entropy(BROWSER_ID_BYTES))
+        sealed = self._with.envelopes.seal_request(pending, browser, entropy=self._with.entropy)
+        response = see_other(f"{CONSENT_PATH}?{urlencode({'request': sealed})}")
+        if known is None:
+            self._with.cookies.set_browser_id(response, browser)
+        return response
+
+    async def _ask(self, request: Request) -> Response:
+        browser, now = self._with.cookies.browser_id(request), self._with.now()
+        sealed = Form(tuple(_query(request))).one("request")
+        pending = self._with.envelopes.open_request(sealed, browser, now=now)
+        return await self._next(request, pending, None)
+
+    async def _take_answer(self, request: Request) -> Response:
+        require_same_origin(request, self._with.public_url)
+        submitted = await read_form(request)
+        browser, now = self._with.cookies.browser_id(request), self._with.now()
+        shown = self._with.envelopes.open_form(submitted.one("request"), browser, now=now)
+        if {name for name, _ in submitted.pairs} - _FORM_FIELDS:
+            # G3: no field of the page names a client, a redirect URI, a user …
+            raise PageError(faults.REQUEST_FOREIGN, reason="a field that the page does not have")
+        outcome = await self._answer(request, shown, submitted)
+        if isinstance(outcome, Answered):
+            return see_other(outcome.location)
+        return await self._next(request, shown.pending, outcome)
+
+    async def _answer(self, request: Request, shown: ShownForm, submitted: Form) -> Answered | AskAgain | None:
+        """Return what the answer came to; None where the person has to sign in (again) first."""
+        now, secret, name = self._with.now(), self._with.cookies.session(request), request_id.of(request)
+        signed_in = await self._with.database.read(lambda reader: self._with.session(reader, secret, now))
+        step = authorize.next_step(shown.pending, signed_in, issuer=self._with.public_url)
+        if isinstance(step, SignIn):
+            return None
+        if isinstance(step, Answer):
+            raise step.error
+        if step.user.id != shown.user_id:
+            raise Refused(faults.REQUEST_FOREIGN, status=403, reason="form of another user")
+        answer, ticked = submitted.one("answer"), frozenset(submitted.many("scope"))
+        tenant_slug, rules = submitted.one("tenant") or shown.tenant_slug, self._consent_rules
+        if answer == "show":
+            return AskAgain(tenant_slug, ticked, shown.offered, None)
+        if answer not in {"approve", "deny"}:
+            raise PageError(faults.REQUEST_FOREIGN, reason=f"answer {answer[:20]!r}")
+
+        def decide(tx: Transaction) -> Answered | AskAgain:
+            # Looked at again in the transaction of the change: who signed out meanwhile answers nothing (G11).
+            self._with.require_session(tx, secret, now)
+            if answer == "deny":
+                return consent.deny(tx, shown, rules=rules, now=now, request_id=name)
+            return consent.approve(
+                tx, shown, tenant_slug=tenant_slug, ticked=ticked, rules=rules, now=now, entropy=self._with.entropy,
+                request_id=name,
+            )  # fmt: skip
+
+        return await self._with.database.write(decide)
+
+    async def _next(self, request: Request, pending: Pending, again: AskAgain | None) -> Response:
+        """Show the page that the request needs now: sign-in, or consent bound to the user it is shown to (G11)."""
+        now, secret = self._with.now(), self._with.cookies.session(request)
+        rules = self._consent_rules
+
+        def look(reader: Reader) -> SignIn | Question:
+            step = authorize.next_step(pending, self._with.session(reader, secret, now), issuer=self._with.public_url)
+            if isinstance(step, Answer):
+                raise step.error
+            if isinstance(step, SignIn):
+                return step
+            slug = None if again is None else again.tenant_slug
+            return consent.question(reader, pending, step.user, rules=rules, tenant_slug=slug)
+
+        found = await self._with.database.read(look)
+        browser = self._with.cookies.browser_id(request) or ""
+        sealed = self._with.envelopes.seal_request(pending, browser, entropy=self._with.entropy)
+        if isinstance(found, SignIn):
+            return see_other(sign_in_url(sealed, again=found.again))
+        form_seal = self._with.envelopes.seal_form(found.form, browser, entropy=self._with.entropy)
+        status = 200 if again is None or again.message is None else 422
+        return self._with.pages.render(
+            "consent.html", status=status, may_leave=True, request_id=request_id.of(request),
+            **context(
+                found, sealed_form=form_seal, sealed_request=sealed, again=again, verified_host=self._verified_host
+            ),
+        )  # fmt: skip
+
+    def _begin(self, reader: Reader, pairs: Sequence[tuple[str, str]], now: Instant) -> Pending:
+        return authorize.begin(
+            reader,
+            pairs,
+            directory=self._with.directory,
+            issuer=self._with.public_url,
+            now=now,
+            entropy=self._with.entropy,
+        )
+
+
+async def _authorization_parameters(request: Request) -> list[tuple[str, str]]:
+    """Return the pairs of query and, for POST, body together: what stands in both is repeated (A18)."""
+    pairs = _query(request)
+    if request.method == "POST":
+        pairs = [*pairs, *(await read_form(request)).pairs]
+    return pairs
+
+
+def _query(request: Request) -> list[tuple[str, str]]:
+    try:
+        return form.parse(request.scope["query_string"])
+    except ValueError:
+        raise PageError(faults.REQUEST_MALFORMED, reason="query is not UTF-8, or has too many parameters") from None

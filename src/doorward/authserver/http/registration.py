@@ -1,0 +1,41 @@
+"""Dynamic client registration (RFC 7591; B3)."""
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from doorward.authserver import registration
+from doorward.authserver.http.answers import NO_STORE, POST
+from doorward.authserver.http.machine import MachinePaths
+from doorward.authserver.http.services import Services
+from doorward.protocol.client_metadata import MAX_BODY, parse_registration
+from doorward.protocol.discovery import REGISTRATION_PATH
+from doorward.web.client_requests import read_body
+
+
+class RegistrationEndpoint:
+    """``/oauth/clients/register``. ``policy`` is ``open`` or ``off``."""
+
+    def __init__(self, services: Services, *, policy: str, vendor_schemes: frozenset[str]) -> None:
+        self._with, self._open, self._vendor_schemes = services, policy == "open", vendor_schemes
+        self._new_clients = registration.new_records(services.now)
+
+    def routes(self, machine: MachinePaths) -> list[Route]:
+        """Return the advertised path and the one that clients guess."""
+        return machine.routes(self._register, POST, REGISTRATION_PATH, "/register")
+
+    async def _register(self, request: Request) -> Response:
+        if not self._open:
+            raise registration.closed()
+        asked = parse_registration(await read_body(request, MAX_BODY), vendor_schemes=self._vendor_schemes)
+        now = self._with.now()
+        registered = await self._with.database.read(lambda reader: registration.again(reader, asked, now=now))
+        if registered is None:
+            registration.require_budget(self._new_clients, self._with.requester.of(request))
+        if registered is None or registered.to_be_noted:
+            registered = await self._with.database.write(
+                lambda tx: registration.register(
+                    tx, asked, fingerprinter=self._with.fingerprinter, now=now, entropy=self._with.entropy
+                )
+            )
+        return JSONResponse(registered.answer, 201, headers=NO_STORE)

@@ -1,0 +1,98 @@
+"""Where clients come with their credentials: token, revocation, introspection."""
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from doorward.authserver import clients, revocation, token
+from doorward.authserver.grants.outcome import Refused as GrantRefused
+from doorward.authserver.http.answers import NO_STORE, POST
+from doorward.authserver.http.machine import MachinePaths
+from doorward.authserver.http.services import Services
+from doorward.authserver.introspection import Introspection
+from doorward.authserver.throttle import SecretThrottle
+from doorward.credentials.authenticate import Door
+from doorward.protocol import client_auth
+from doorward.protocol import token as token_messages
+from doorward.protocol.discovery import INTROSPECTION_PATH, REVOCATION_PATH, TOKEN_PATH
+from doorward.web.client_requests import read_client_request
+
+
+class TokenEndpoints:
+    """Token (RFC 6749), revocation (RFC 7009) and introspection (RFC 7662). ``access_ttl`` in seconds."""
+
+    def __init__(self, services: Services, *, access_ttl: int, api_key_prefix: str) -> None:
+        self._with, self._access_ttl, self._api_key_prefix = services, access_ttl, api_key_prefix
+        self._throttle = SecretThrottle(services.fingerprinter)
+        # RFC 7523 bis says the issuer, its libraries may add a slash; older clients take the token endpoint.
+        issuer = services.public_url
+        self._audiences = (issuer, issuer + "/", issuer + TOKEN_PATH)
+
+    def routes(self, machine: MachinePaths) -> list[Route]:
+        """Return the advertised paths and those that clients guess (B3)."""
+        return [
+            *machine.routes(self._token, POST, TOKEN_PATH, "/token"),
+            *machine.routes(self._revoke, POST, REVOCATION_PATH, "/revoke"),
+            *machine.routes(self._introspect, POST, INTROSPECTION_PATH, "/introspect"),
+        ]
+
+    async def _token(self, request: Request) -> Response:
+        sent, presented = await self._client_request(request)
+        now, rules = self._with.now(), self._with.token_rules
+        with self._throttle.watching(presented, self._with.requester.of(request), now):
+            outcome = await self._with.database.write(
+                lambda tx: token.exchange(
+                    tx,
+                    sent,
+                    presented,
+                    directory=self._with.directory,
+                    rules=rules,
+                    now=now,
+                    entropy=self._with.entropy,
+                )
+            )
+        if isinstance(outcome, GrantRefused):
+            raise outcome.error
+        answer = token.answer(outcome, rules=rules, access_ttl=self._access_ttl, now=now, entropy=self._with.entropy)
+        return JSONResponse(answer, headers=NO_STORE)
+
+    async def _revoke(self, request: Request) -> Response:
+        sent, presented = await self._client_request(request)
+        text = token_messages.read_question(sent).token
+        claims = revocation.read_access_token(self._with.signing_keys(), text, self._with.public_url)
+        now = self._with.now()
+        with self._throttle.watching(presented, self._with.requester.of(request), now):
+            await self._with.database.write(
+                lambda tx: revocation.revoke(
+                    tx,
+                    text,
+                    claims,
+                    presented,
+                    directory=self._with.directory,
+                    fingerprinter=self._with.fingerprinter,
+                    now=now,
+                )
+            )
+        return Response(status_code=200, headers=NO_STORE)
+
+    async def _introspect(self, request: Request) -> Response:
+        sent, presented = await self._client_request(request)
+        text, now = token_messages.read_question(sent).token, self._with.now()
+        door = Door(
+            issuer=self._with.public_url, keys=self._with.signing_keys(), fingerprinter=self._with.fingerprinter,
+            prefix=self._api_key_prefix,
+        )  # fmt: skip
+        asked = Introspection(directory=self._with.directory, door=door)
+        with self._throttle.watching(presented, self._with.requester.of(request), now):
+            found = await self._with.database.read(lambda reader: asked.answer(reader, text, presented, now))
+        return JSONResponse(found, headers=NO_STORE)
+
+    async def _client_request(self, request: Request) -> tuple[token_messages.TokenForm, client_auth.PresentedClient]:
+        """Return the form and who says to send it; an assertion is proven, a secret is not yet looked at."""
+        sent, presented = await read_client_request(request)
+        if presented.assertion is None:
+            return sent, presented
+        now = self._with.now()
+        return sent, await self._with.database.write(
+            lambda tx: clients.prove(tx, self._with.directory, presented, self._audiences, now)
+        )
