@@ -2,6 +2,7 @@
 
 import json
 import os
+import select
 import signal
 import socket
 import subprocess
@@ -12,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-START_SECONDS = 30
+START_SECONDS = 60
 
 
 @dataclass
@@ -86,9 +87,13 @@ def start(data: Path, port: int, *more: str) -> Demo:
     process = subprocess.Popen(
         [sys.executable, "-m", "doorward.cli.main", *arguments],
         stdout=subprocess.PIPE, stderr=log, text=True, encoding="utf-8", start_new_session=True,
+        env={**os.environ, "PYTHONFAULTHANDLER": "1"},
     )  # fmt: skip
     log.close()
     assert process.stdout is not None
+    if not select.select([process.stdout], [], [], START_SECONDS)[0]:
+        # The fault handler tells where each thread stands.
+        process.send_signal(signal.SIGABRT)
     line = process.stdout.readline()
     if not line:
         process.wait(START_SECONDS)

@@ -5,7 +5,7 @@ import socket
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, Final, TypeAlias
 
 import uvloop
 
@@ -17,6 +17,9 @@ from doorward.demo.prepare import prepare
 from doorward.logs import configure_logs
 from doorward.settings import ServerSettings, Settings
 from doorward.storage.opening import hold_node_lock
+
+PUSH_SECONDS: Final = 60
+"""How long Harbour may take to start and to push its tree; a second is usual."""
 
 Say: TypeAlias = Callable[[dict[str, Any]], None]
 
@@ -59,13 +62,20 @@ async def _serve(
 
         async def ready() -> None:
             if harbour is not None:
-                await asyncio.wrap_future(harbour.pushed)
+                await _pushed(harbour)
             say(facts(settings.public_url, memory))
 
         app = await bootstrap.build(core)
         await _until_one_ends(server.run(app, listener, on_ready=ready), harbour)
     finally:
         await core.close()
+
+
+async def _pushed(harbour: HarbourProcess) -> None:
+    try:
+        await asyncio.wait_for(asyncio.wrap_future(harbour.pushed), PUSH_SECONDS)
+    except TimeoutError:
+        raise HarbourEnded(f"it did not tell of its projects within {PUSH_SECONDS} s") from None
 
 
 async def _until_one_ends(serving: Any, harbour: HarbourProcess | None) -> None:
