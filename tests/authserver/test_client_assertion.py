@@ -6,8 +6,12 @@ from typing import Any
 
 import pytest
 from tests.authserver.deployment import CIMD_URL, DOCUMENT, MCP, PUBLIC_URL
-from tests.authserver.world import World, az, basic, is_token_error, tk
+from tests.authserver.world import FINGERPRINTER, World, az, basic, is_token_error, tk
 
+from doorward.authserver.clients import authenticated
+from doorward.protocol.client_auth import parse_client_credentials
+from doorward.protocol.errors import OAuthError
+from doorward.protocol.token import TokenForm
 from support.assertions import EC, RSA, STRANGER, TYPE, KeyPair, signed_with_the_public_key, unsigned
 
 pytestmark = pytest.mark.anyio
@@ -177,3 +181,14 @@ async def test_a_document_that_declares_private_key_jwt_without_keys_is_refused(
 ) -> None:
     with pytest.raises(ValueError, match="private_key_jwt"):
         await documented(make_world, jwks=jwks)
+
+
+async def test_C29_an_assertion_that_nobody_looked_at_proves_nothing(world: World) -> None:
+    # No request comes this far: every endpoint proves first. The rule holds for the one that is written next.
+    presented = parse_client_credentials(None, TokenForm(values=form(EC.sign(claims(world))), resources=()))
+    with pytest.raises(OAuthError, match="not looked at"):
+        await world.database.read(
+            lambda reader: authenticated(
+                reader, world.server._services.directory, presented, FINGERPRINTER, world.clock()
+            )
+        )
