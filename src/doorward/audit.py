@@ -40,6 +40,7 @@ EVENTS: Final[Mapping[str, str]] = {
     "permission:changed": "The permission catalogue was changed.",
     "resources:changed": "The resource tree of a tenant was changed.",
     "signing_key:created": "A signing key was made.",
+    "signing_key:revoked": "A signing key was taken out at once; what it signed is refused.",
 }
 """Every event's name (``noun:past-tense verb``) and what it tells, in words."""
 

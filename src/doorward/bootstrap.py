@@ -4,11 +4,12 @@ The only place where the clock is read and randomness is drawn, and the only one
 ``settings``. Everything is built by ordinary constructor calls; nobody else builds collaborators.
 """
 
+import asyncio
 import contextlib
 import os
 import socket
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -26,11 +27,13 @@ from doorward.api.resources import ResourcesApi
 from doorward.audit import CallLog
 from doorward.authserver.routes import AuthServer
 from doorward.clients import profiles
-from doorward.credentials import signing_keys
+from doorward.credentials import key_rotation
 from doorward.credentials.authenticate import Door
 from doorward.credentials.issuer import TokenIssuer
+from doorward.credentials.key_ring import KeyRing
+from doorward.credentials.key_rotation import Overlap
 from doorward.credentials.secret import Fingerprinter, derive
-from doorward.credentials.signing_keys import SigningKeys
+from doorward.credentials.signing_keys import ALGORITHMS
 from doorward.dashboard.keys import KeysPage
 from doorward.dashboard.signed_in import Home, SignedIn
 from doorward.gateway.key_uses import KeyUses
@@ -42,6 +45,7 @@ from doorward.settings import Settings, SettingsError
 from doorward.storage import housekeeping
 from doorward.storage import keys as stored_keys
 from doorward.storage.database import Database, Reader, Transaction
+from doorward.storage.keys import SigningKeyRow
 from doorward.storage.opening import hold_node_lock, open_database
 from doorward.vault import Sealer
 from doorward.web.cookies import Cookies
@@ -56,6 +60,7 @@ from doorward.web.static_files import StaticFiles
 
 TEMPLATE_PACKAGES: Final = ("doorward.accounts", "doorward.authserver", "doorward.dashboard")
 KEY_BYTES: Final = 32
+NO_OVERLAP: Final = Overlap(before=0, after=0)
 _KEY_CHECK: Final = "key_check"
 
 
@@ -81,7 +86,7 @@ class Core:
     sealer: Sealer
     master_key: bytes
     passwords: PasswordPool
-    signing_keys: SigningKeys
+    keys: KeyRing
 
     async def close(self) -> None:
         """Let go of the database and of the password threads."""
@@ -98,15 +103,19 @@ async def open_core(settings: Settings, *, create: bool) -> Core:
     database = open_database(settings.database_url, create=create)
     sealer, fingerprinter = Sealer(derive(master, "vault")), Fingerprinter(derive(master, "fingerprint"))
     try:
-        ring = await database.read(lambda reader: _checked_ring(reader, sealer, fingerprinter, settings.key_file))
-        if ring is None:
-            await database.write(lambda tx: _first_keys(tx, sealer, fingerprinter))
-            ring = await database.read(lambda reader: signing_keys.load(reader, sealer=sealer))
+        known = await database.read(lambda reader: _known(reader, fingerprinter, settings.key_file))
+        if not known:
+            fresh = [key_rotation.draw(each, sealer=sealer, entropy=entropy) for each in ALGORITHMS]
+            await database.write(lambda tx: _first_keys(tx, fresh, fingerprinter))
+        wanting = await database.read(key_rotation.missing)
+        keys = KeyRing(database=database, sealer=sealer, now=clock)
+        await keys.refresh()
     except BaseException:
         await database.close()
         raise
-    if ring is None:
-        raise SettingsError("the database holds no usable signing key. Restore it from a backup.")
+    if wanting:
+        await database.close()
+        raise SettingsError(f"the database holds no {wanting[0]} key to sign with. Restore it from a backup.")
     return Core(
         settings=settings,
         database=database,
@@ -116,7 +125,7 @@ async def open_core(settings: Settings, *, create: bool) -> Core:
         sealer=sealer,
         master_key=master,
         passwords=PasswordPool(max_workers=settings.passwords.workers, queue_limit=settings.passwords.queue),
-        signing_keys=ring,
+        keys=keys,
     )
 
 
@@ -149,17 +158,19 @@ def _write_private(path: Path, text: str) -> None:
         os.fsync(file.fileno())
 
 
-def _checked_ring(reader: Reader, sealer: Sealer, fingerprinter: Fingerprinter, key_file: Path) -> SigningKeys | None:
+def _known(reader: Reader, fingerprinter: Fingerprinter, key_file: Path) -> bool:
+    """Say whether the database has been used. Raises ``SettingsError`` where it was with another key file."""
     known = stored_keys.meta(reader, _KEY_CHECK)
     if known is not None and known != fingerprinter.of(_KEY_CHECK):
         raise SettingsError(f"{key_file}: belongs to another database. Put the right key file beside this one.")
-    return signing_keys.load(reader, sealer=sealer)
+    return known is not None
 
 
-def _first_keys(tx: Transaction, sealer: Sealer, fingerprinter: Fingerprinter) -> None:
-    # Two commands may start on an empty database at once: the row that was written first decides who makes the key.
+def _first_keys(tx: Transaction, fresh: Sequence[SigningKeyRow], fingerprinter: Fingerprinter) -> None:
+    # Two commands may start on an empty database at once: the row that was written first decides who makes the keys.
     if stored_keys.put_meta_once(tx, _KEY_CHECK, fingerprinter.of(_KEY_CHECK)):
-        signing_keys.create(tx, sealer=sealer, now=clock(), entropy=entropy)
+        for each in fresh:
+            key_rotation.rotate(tx, each, overlap=NO_OVERLAP, now=clock())
 
 
 async def build(core: Core) -> App:
@@ -167,13 +178,13 @@ async def build(core: Core) -> App:
     settings = core.settings
     door = Door(
         issuer=settings.public_url,
-        keys=core.signing_keys,
+        keys=core.keys.look,
         fingerprinter=core.fingerprinter,
         prefix=settings.api_keys.prefix,
     )
     issuer = TokenIssuer(
         issuer=settings.public_url,
-        keys=lambda: core.signing_keys,
+        keys=core.keys.current,
         refresh_keys={"1": derive(core.master_key, "refresh/1")},
     )
     static = StaticFiles()
@@ -199,11 +210,33 @@ async def build(core: Core) -> App:
     routes = [*static.routes(), *FaultPages(pages=pages).routes(), *_surfaces(core, door, issuer, pages, errors)]
     https = settings.public_url.startswith("https:")
     front = FrontDoor(router(routes), errors=errors, entropy=core.entropy, https=https)
-    return App(gateway=gateway, pages=front, flushes=[calls.flush, uses.flush], chores=[partial(_tidy, core)])
+    return App(
+        gateway=gateway,
+        pages=front,
+        flushes=[calls.flush, uses.flush],
+        chores=[partial(_tidy, core), partial(_rotate, core)],
+    )
 
 
 async def _tidy(core: Core) -> None:
     await housekeeping.tidy(core.database, core.now())
+
+
+async def _rotate(core: Core) -> None:
+    """Announce the next key of each algorithm whose key is old enough."""
+    every, overlap = core.settings.keys.rotate_every, overlap_of(core.settings)
+    old = (
+        await core.database.read(lambda reader: key_rotation.due(reader, every=every, now=core.now())) if every else []
+    )
+    for algorithm in old:
+        draw = partial(key_rotation.draw, algorithm, sealer=core.sealer, entropy=core.entropy)
+        fresh = await asyncio.to_thread(draw)
+        await core.database.write(partial(key_rotation.rotate, fresh=fresh, overlap=overlap, now=core.now()))
+
+
+def overlap_of(settings: Settings) -> Overlap:
+    """Return how long keys are published before and after they sign."""
+    return Overlap(before=settings.keys.announce, after=settings.keys.keep)
 
 
 def _surfaces(core: Core, door: Door, issuer: TokenIssuer, pages: Pages, errors: Errors) -> list[Route]:
@@ -217,7 +250,7 @@ def _surfaces(core: Core, door: Door, issuer: TokenIssuer, pages: Pages, errors:
         entropy=core.entropy,
         public_url=settings.public_url,
         issuer=issuer,
-        signing_keys=lambda: core.signing_keys,
+        keys=core.keys,
         fingerprinter=core.fingerprinter,
         sealer=core.sealer,
         pages=pages,

@@ -62,6 +62,17 @@ class TokenSettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class KeySettings:
+    """The keys that sign tokens, in seconds. `doorward keys` shows and changes them by hand."""
+
+    rotate_every: int = _knob(90 * DAY, "A new key follows one that has signed for so long; 0: only by hand.")
+    announce: int = _knob(DAY, "A new key is published so long before it signs, for everybody to know it.")
+    keep: int = _knob(
+        31 * DAY, "An old key is published so long after it signed last; at least an access token's life."
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RegistrationSettings:
     """Dynamic client registration (RFC 7591)."""
 
@@ -122,6 +133,7 @@ class Settings:
     server: ServerSettings = field(default_factory=ServerSettings)
     database: DatabaseSettings = field(default_factory=DatabaseSettings)
     tokens: TokenSettings = field(default_factory=TokenSettings)
+    keys: KeySettings = field(default_factory=KeySettings)
     registration: RegistrationSettings = field(default_factory=RegistrationSettings)
     cimd: CimdSettings = field(default_factory=CimdSettings)
     api_keys: ApiKeySettings = field(default_factory=ApiKeySettings)
@@ -170,6 +182,7 @@ def check(settings: Settings) -> None:
     _check_proxies(settings.server.trusted_proxies)
     if not 1 <= settings.tokens.code_ttl <= 600:  # noqa: PLR2004  (B1: ten minutes at most)
         raise SettingsError("tokens.code_ttl: a code lives 1 to 600 seconds. Set a number in that range.")
+    _check_keys(settings)
     if settings.registration.policy not in {"open", "off"}:
         raise SettingsError('registration.policy: unknown policy. Write "open" or "off".')
     if settings.cimd.policy not in {"open", "pinned", "off"}:
@@ -192,6 +205,16 @@ def _check_public_url(url: str) -> None:
     if parts.scheme == "http" and parts.hostname not in LOOPBACK_HOSTS:
         # Ruling 5: without TLS neither cookies nor tokens are safe beyond this machine.
         raise SettingsError("server.public_url: http works on loopback only. Use https, or set public_url to it.")
+
+
+def _check_keys(settings: Settings) -> None:
+    keys = settings.keys
+    if keys.announce < 300:  # noqa: PLR2004  (the key set may be cached for a minute, by clients for some more)
+        raise SettingsError("keys.announce: others must learn of a key before it signs. Set 300 seconds or more.")
+    if keys.keep < settings.tokens.access_ttl:
+        raise SettingsError("keys.keep: shorter than an access token lives. Set tokens.access_ttl or more.")
+    if keys.rotate_every and keys.rotate_every <= keys.announce:
+        raise SettingsError("keys.rotate_every: a key must sign for a while. Set more than keys.announce, or 0.")
 
 
 def _check_proxies(trusted: list[str]) -> None:

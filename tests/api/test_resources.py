@@ -14,7 +14,6 @@ import pytest
 from starlette.applications import Starlette
 
 from doorward.api.resources import ResourcesApi
-from doorward.credentials import signing_keys
 from doorward.credentials.api_keys import create_api_key, revoke_api_key
 from doorward.credentials.authenticate import Door
 from doorward.credentials.secret import Fingerprinter
@@ -37,6 +36,7 @@ from doorward.storage import accounts, events, permissions
 from doorward.storage.database import Database, Transaction
 from doorward.storage.opening import open_database
 from doorward.vault import Sealer
+from support.signing import key_ring
 
 pytestmark = pytest.mark.anyio
 
@@ -95,11 +95,9 @@ async def api(tmp_path: Path) -> AsyncIterator[Api]:
 async def open_api(url: str) -> AsyncIterator[Api]:
     database = open_database(url, create=True)
     fingerprinter, sealer = Fingerprinter(b"f" * 32), Sealer(b"s" * 32)
-    await database.write(lambda tx: signing_keys.create(tx, sealer=sealer, now=NOW, entropy=os.urandom))
-    ring = await database.read(lambda reader: signing_keys.load(reader, sealer=sealer))
-    assert ring is not None
+    ring = await key_ring(database, sealer, lambda: NOW)
     made = await database.write(lambda tx: people_and_keys(tx, fingerprinter))
-    door = Door(issuer="https://door.example", keys=ring, fingerprinter=fingerprinter, prefix="dw")
+    door = Door(issuer="https://door.example", keys=ring.look, fingerprinter=fingerprinter, prefix="dw")
     surface = ResourcesApi(
         database=database,
         authenticate_api_key=lambda reader, token: door.authenticate(reader, token, now=NOW).principal,

@@ -11,9 +11,9 @@ import pytest
 from tests.authserver.deployment import START, put_in_place
 from tests.authserver.world import FINGERPRINTER, SEALER, World
 
-from doorward.credentials import signing_keys
 from doorward.credentials.signing_keys import SigningKeys
 from doorward.storage.opening import open_database
+from support.signing import key_ring
 
 
 @pytest.fixture(scope="session")
@@ -25,10 +25,8 @@ def furnished(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, SigningKe
     async def furnish() -> SigningKeys:
         database = open_database(f"sqlite://{path}", create=True)
         await database.write(store)
-        await database.write(lambda tx: signing_keys.create(tx, sealer=SEALER, now=START, entropy=os.urandom))
-        ring = await database.read(lambda reader: signing_keys.load(reader, sealer=SEALER))
+        ring = (await key_ring(database, SEALER, lambda: START)).current()
         await database.close()
-        assert ring is not None
         return ring
 
     return path, anyio.run(furnish), secrets

@@ -11,11 +11,11 @@ import pytest
 from tests.authserver.deployment import CIMD_URL, MCP, PUBLIC_URL, START, put_in_place, user
 from tests.authserver.world import FINGERPRINTER, SEALER, Browser, World, az, basic
 
-from doorward.credentials import signing_keys
 from doorward.model import Status
 from doorward.storage import accounts
 from doorward.storage.opening import open_database
 from support.assertions import EC, TYPE
+from support.signing import key_ring
 
 pytestmark = pytest.mark.anyio
 
@@ -31,9 +31,7 @@ async def world(postgres_url: str) -> AsyncIterator[World]:
         database = open_database(f"{postgres_url}?search_path={schema}", create=True)
         store, secrets = put_in_place(FINGERPRINTER, os.urandom)
         await database.write(store)
-        await database.write(lambda tx: signing_keys.create(tx, sealer=SEALER, now=START, entropy=os.urandom))
-        keys = await database.read(lambda reader: signing_keys.load(reader, sealer=SEALER))
-        assert keys is not None
+        keys = (await key_ring(database, SEALER, lambda: START)).current()
         yield World(database=database, keys=keys, secrets=secrets)
         await database.close()
         connection.execute(f"DROP SCHEMA {schema} CASCADE")

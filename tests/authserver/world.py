@@ -15,10 +15,11 @@ from tests.authserver.deployment import CIMD_URL, DOCUMENT, MCP, PUBLIC_URL, STA
 from doorward.accounts.sessions import end_session, start_session
 from doorward.authserver.routes import AuthServer
 from doorward.clients import profiles
-from doorward.credentials import signing_keys
 from doorward.credentials.authenticate import Door, Unauthenticated
 from doorward.credentials.issuer import TokenIssuer
+from doorward.credentials.key_ring import KeyRing
 from doorward.credentials.secret import Fingerprinter
+from doorward.credentials.signing_keys import SigningKeys
 from doorward.model import SECOND, Instant
 from doorward.storage import connections, events
 from doorward.storage.database import Database, Reader
@@ -155,12 +156,13 @@ class World:
     """The server, its clock and its database."""
 
     database: Database
-    keys: signing_keys.SigningKeys
+    keys: SigningKeys
     secrets: dict[str, str]
     options: dict[str, Any] = field(default_factory=dict)
     clock: Clock = field(default_factory=Clock)
 
     def __post_init__(self) -> None:
+        self.ring = KeyRing(database=self.database, sealer=SEALER, now=self.clock, first=self.keys.ring)
         self.rebuild()
 
     def rebuild(self, **changed: Any) -> None:
@@ -180,8 +182,8 @@ class World:
             now=self.clock,
             entropy=os.urandom,
             public_url=PUBLIC_URL,
-            issuer=TokenIssuer(issuer=PUBLIC_URL, keys=lambda: self.keys, refresh_keys={"k1": KEY}),
-            signing_keys=lambda: self.keys,
+            issuer=TokenIssuer(issuer=PUBLIC_URL, keys=self.ring.current, refresh_keys={"k1": KEY}),
+            keys=self.ring,
             fingerprinter=FINGERPRINTER,
             sealer=SEALER,
             pages=pages,
@@ -239,7 +241,7 @@ class World:
 
     async def works(self, access_token: str) -> bool:
         """Say whether the gateway's door would let this token in, now."""
-        door = Door(issuer=PUBLIC_URL, keys=self.keys, fingerprinter=FINGERPRINTER, prefix="dw")
+        door = Door(issuer=PUBLIC_URL, keys=self.ring.look, fingerprinter=FINGERPRINTER, prefix="dw")
 
         def look(reader: Reader) -> bool:
             try:

@@ -24,7 +24,7 @@ def who(team: Commands, key: str) -> Principal:
 
     async def ask() -> Principal:
         core = await open_core(load(data_dir=team.data), create=False)
-        door = Door(keys=core.signing_keys, issuer="http://x", fingerprinter=core.fingerprinter, prefix="dw")
+        door = Door(keys=core.keys.look, issuer="http://x", fingerprinter=core.fingerprinter, prefix="dw")
         try:
             return (await core.database.read(lambda reader: door.authenticate(reader, key, now=clock()))).principal
         finally:

@@ -106,9 +106,9 @@ async def test_a_resource_that_is_left_out_or_spelt_differently_means_the_publis
 ) -> None:
     client = await introduced(deployment, "codex")
     tokens = await whole_way(client, resource=resource)
-    assert deployment.core.signing_keys.verify(tokens["access_token"], "at+jwt")["aud"] == MCP
+    assert deployment.core.keys.current().verify(tokens["access_token"], "at+jwt")["aud"] == MCP
     again = await client.refresh(tokens["refresh_token"], resource=resource)
-    assert deployment.core.signing_keys.verify(again["access_token"], "at+jwt")["aud"] == MCP
+    assert deployment.core.keys.current().verify(again["access_token"], "at+jwt")["aud"] == MCP
 
 
 @pytest.mark.parametrize("second", [MCP, f"{MCP}/"])

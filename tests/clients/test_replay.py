@@ -131,5 +131,5 @@ async def test_the_tokens_audience_is_the_published_url_whatever_form_was_sent(d
     fixture = next(each for each in fixtures() if each.name == "mistral")
     client = await connected(deployment, fixture, "dcr")
     tokens = await client.redeem((await client.authorize())["code"])
-    claims = deployment.core.signing_keys.verify(tokens["access_token"], "at+jwt")
+    claims = deployment.core.keys.current().verify(tokens["access_token"], "at+jwt")
     assert claims["aud"] == MCP

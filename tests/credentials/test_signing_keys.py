@@ -13,6 +13,7 @@ from joserfc import jws
 from joserfc.jwk import ECKey, OctKey, RSAKey
 
 from doorward.credentials.signing_keys import InvalidToken, SigningKey, SigningKeys
+from doorward.model import Instant
 
 CLAIMS = {"sub": "u1", "exp": 1}
 
@@ -36,7 +37,7 @@ def test_the_newest_key_signs_and_every_live_key_verifies() -> None:
 
 
 def test_J3_a_retired_key_verifies_no_more_and_is_not_published() -> None:
-    ring = SigningKeys([SigningKey("one", ONE, retired=True), SigningKey("two", TWO)])
+    ring = SigningKeys([SigningKey("one", ONE, verifies_until=Instant(5)), SigningKey("two", TWO)], Instant(5))
     with pytest.raises(InvalidToken):
         ring.verify(SigningKeys([SigningKey("one", ONE)]).sign(CLAIMS, "at+jwt"), "at+jwt")
     assert [entry["kid"] for entry in ring.jwks()["keys"]] == ["two"]

@@ -1,6 +1,5 @@
 """A gateway over a database and an upstream of its own for each test."""
 
-import os
 import shutil
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -12,11 +11,11 @@ from tests.gateway.recorder import Recorder
 from tests.gateway.sdk_upstream import SdkUpstream
 from tests.gateway.world import World
 
-from doorward.credentials import signing_keys
 from doorward.credentials.signing_keys import SigningKeys
 from doorward.storage import servers
 from doorward.storage.opening import open_database
 from doorward.vault import Sealer
+from support.signing import key_ring
 
 SEALER = Sealer(bytes(range(32)))
 
@@ -29,10 +28,8 @@ def furnished(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, SigningKe
     async def furnish() -> SigningKeys:
         database = open_database(f"sqlite://{path}", create=True)
         await database.write(lambda tx: put_in_place(tx, "http://127.0.0.1:9/mcp"))
-        await database.write(lambda tx: signing_keys.create(tx, sealer=SEALER, now=START, entropy=os.urandom))
-        ring = await database.read(lambda reader: signing_keys.load(reader, sealer=SEALER))
+        ring = (await key_ring(database, SEALER, lambda: START)).current()
         await database.close()
-        assert ring is not None
         return ring
 
     return path, anyio.run(furnish)

@@ -1,14 +1,16 @@
 """Credentials and rights as of the start of each call, and nothing older (J12 to J16, K25, K26, D3)."""
 
 import asyncio
+import os
 from dataclasses import replace
 from typing import Never
 
 import pytest
 from tests.gateway.deployment import ACME, READ, S1, S2, WRITE, server, user
 from tests.gateway.recorder import Recorder, Request, default, result, stream
-from tests.gateway.world import PUBLIC, World
+from tests.gateway.world import PUBLIC, SEALER, World
 
+from doorward.credentials import key_rotation
 from doorward.model import SECOND, Resource, ResourceId, Status
 from doorward.storage import accounts, api_keys, connections, permissions, servers
 from doorward.storage.opening import open_database
@@ -119,6 +121,22 @@ async def test_J12_expiry_is_looked_at_at_every_call(world: World) -> None:
     world.clock.offset += 700_000_000
     for one in (key, token):
         assert (await world.call(one, "echo")).status_code == 401
+
+
+async def test_N4_J12_a_revoked_signing_key_ends_its_tokens_on_the_next_call(world: World, recorder: Recorder) -> None:
+    """Another program revokes: this process is told by nothing but the revision."""
+    key, token = await world.key("bob"), await world.token("bob", READ)
+    assert (await world.call(token, "echo")).status_code == 200
+    old = {each["kid"] for each in world.ring.current().jwks()["keys"] if each["alg"] == "ES256"}.pop()
+    spare = key_rotation.draw("ES256", sealer=SEALER, entropy=os.urandom)
+    await world.database.write(lambda tx: key_rotation.revoke(tx, old, spare=spare, now=world.clock()))
+    before = len(recorder.requests)
+    assert (await world.call(token, "echo")).status_code == 401
+    assert len(recorder.requests) == before
+    # What is signed for an upstream is signed by the heir, for callers too who need no key of ours.
+    assert (await world.call(key, "echo")).status_code == 200
+    assert spare.kid in {each["kid"] for each in world.ring.current().jwks()["keys"]}
+    assert world.ring.current().state(old) is None
 
 
 async def test_K25_a_role_taken_away_counts_on_the_next_call(world: World) -> None:

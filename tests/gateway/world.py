@@ -16,6 +16,7 @@ from tests.gateway.deployment import ACME, CLIENT, EVERYTHING, MEMBERS, S1, S2, 
 from doorward.credentials.api_keys import create_api_key
 from doorward.credentials.authenticate import Door
 from doorward.credentials.issuer import TokenIssuer
+from doorward.credentials.key_ring import KeyRing
 from doorward.credentials.secret import Fingerprinter
 from doorward.credentials.signing_keys import SigningKeys
 from doorward.gateway.exchange import AsgiApp, Receive, Scope, Send
@@ -25,9 +26,10 @@ from doorward.protocol.endpoints import Endpoint
 from doorward.storage import connections, permissions
 from doorward.storage.database import Database
 from doorward.storage.events import CallEvent
+from doorward.vault import Sealer
 
 PUBLIC = "http://127.0.0.1:8080"
-FINGERPRINTER = Fingerprinter(bytes(range(32)))
+FINGERPRINTER, SEALER = Fingerprinter(bytes(range(32))), Sealer(bytes(range(32)))
 MODERN = "2026-07-28"
 META = {"io.modelcontextprotocol/protocolVersion": MODERN, "io.modelcontextprotocol/clientCapabilities": {}}
 NAMES = {"tools/call": "name", "prompts/get": "name", "resources/read": "uri"}
@@ -69,8 +71,9 @@ class World:
     _count: int = 0
 
     def __post_init__(self) -> None:
-        self.issuer = TokenIssuer(issuer=PUBLIC, keys=lambda: self.keys, refresh_keys={"k": b"k" * 32})
-        door = Door(issuer=PUBLIC, keys=self.keys, fingerprinter=FINGERPRINTER, prefix="dw")
+        self.ring = KeyRing(database=self.database, sealer=SEALER, now=self.clock, first=self.keys.ring)
+        self.issuer = TokenIssuer(issuer=PUBLIC, keys=self.ring.current, refresh_keys={"k": b"k" * 32})
+        door = Door(issuer=PUBLIC, keys=self.ring.look, fingerprinter=FINGERPRINTER, prefix="dw")
         self.gateway = Gateway(
             **{
                 "database": self.database,

@@ -452,7 +452,7 @@ async def test_keys_and_facts_of_the_deployment_come_back(database: Database) ->
         public_jwk="{}",
         sealed_private=bytes(range(256)),
         created_at=NOW,
-        retired_at=None,
+        signs_from=LATER,
     )
     await database.write(lambda tx: keys.insert_signing_key(tx, row))
     assert await database.read(keys.signing_keys) == [row]

@@ -35,7 +35,7 @@ pytestmark = pytest.mark.anyio
 
 NODE = Resource(id=ResourceId("d-1"), tenant_id=ACME.id, type="document", key="1", name="One")
 SIGNING_KEY = keys.SigningKeyRow(
-    kid="kid", algorithm="ES256", public_jwk="{}", sealed_private=b"x", created_at=NOW, retired_at=None
+    kid="kid", algorithm="ES256", public_jwk="{}", sealed_private=b"x", created_at=NOW, signs_from=NOW
 )
 
 
@@ -108,7 +108,7 @@ OF_ALL: dict[str, Callable[[Transaction], object]] = {
     "clients UPDATE": lambda tx: clients.update_client(tx, replace(CLIENT, name="New")),
     "clients DELETE": _text("DELETE FROM clients WHERE id = 'c-free'"),
     "signing_keys INSERT": lambda tx: keys.insert_signing_key(tx, replace(SIGNING_KEY, kid="kid-2")),
-    "signing_keys UPDATE": _text("UPDATE signing_keys SET retired_at = 5"),
+    "signing_keys UPDATE": _text("UPDATE signing_keys SET revoked_at = 5"),
     "signing_keys DELETE": _text("DELETE FROM signing_keys"),
     "revoked_access_tokens INSERT": lambda tx: connections.revoke_access_token(tx, "jti", CONNECTION.id, LATER),
 }

@@ -16,8 +16,8 @@ from doorward.authserver.http.registration import RegistrationEndpoint
 from doorward.authserver.http.services import Services
 from doorward.authserver.http.tokens import TokenEndpoints
 from doorward.credentials.issuer import TokenIssuer
+from doorward.credentials.key_ring import KeyRing
 from doorward.credentials.secret import Fingerprinter
-from doorward.credentials.signing_keys import SigningKeys
 from doorward.model import Entropy, Instant
 from doorward.storage.database import Database
 from doorward.vault import Sealer
@@ -39,7 +39,7 @@ class AuthServer:
         entropy: Entropy,
         public_url: str,
         issuer: TokenIssuer,
-        signing_keys: Callable[[], SigningKeys],
+        keys: KeyRing,
         fingerprinter: Fingerprinter,
         sealer: Sealer,
         pages: Pages,
@@ -71,7 +71,7 @@ class AuthServer:
             now=now,
             entropy=entropy,
             public_url=public_url,
-            signing_keys=signing_keys,
+            keys=keys,
             fingerprinter=fingerprinter,
             directory=directory,
             documents=ClientDocuments(database=database, directory=directory, fetcher=fetcher, now=now),

@@ -16,6 +16,7 @@ COMMANDS: Final = {
     "serve": ("doorward.cli.serve:serve", "Open the door: run the server."),
     "apply": ("doorward.cli.apply:apply", "Make servers, people, tenants and rights what a file says."),
     "client": ("doorward.cli.client:client", "Add and retire the secrets of OAuth clients."),
+    "keys": ("doorward.cli.keys:keys", "Show, follow up and revoke the keys that sign tokens."),
     "token": ("doorward.cli.token:token", "Make and revoke API keys without a browser."),
 }
 """Name to where the command is and its line in the list."""

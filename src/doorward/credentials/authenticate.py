@@ -5,7 +5,7 @@ The kind is told by the form alone, and a credential that fails as what it claim
 audience and the endpoint's tenant depend on the moment and the URL: the caller checks them at every call.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -56,15 +56,18 @@ class Door:
     """What it takes to know our own credentials again. ``prefix`` is that of API keys."""
 
     issuer: str
-    keys: SigningKeys
+    keys: Callable[[Reader], SigningKeys]
+    """``KeyRing.look``."""
     fingerprinter: Fingerprinter
     prefix: str
 
     def authenticate(self, reader: Reader, token: str, *, now: Instant) -> Authenticated:
         """Return who presents ``token``. Raises ``Unauthenticated``."""
+        # For keys too, which need none: what is signed for this caller's upstream is signed by a key that is still in.
+        keys = self.keys(reader)
         if secret.looks_like_api_key(token, self.prefix):
             return self._api_key(reader, token, now)
-        return self._access_token(reader, token, now)
+        return self._access_token(reader, keys, token, now)
 
     def _api_key(self, reader: Reader, token: str, now: Instant) -> Authenticated:
         if not secret.well_formed(token, self.prefix):
@@ -92,9 +95,9 @@ class Door:
         )
         return Authenticated(principal=principal, audience=None, not_before=key.created_at)
 
-    def _access_token(self, reader: Reader, token: str, now: Instant) -> Authenticated:
+    def _access_token(self, reader: Reader, keys: SigningKeys, token: str, now: Instant) -> Authenticated:
         try:
-            claims = self.keys.verify(token, ACCESS_TOKEN_TYP)
+            claims = keys.verify(token, ACCESS_TOKEN_TYP)
         except InvalidToken as wrong:
             raise Unauthenticated(str(wrong)) from wrong
         said = _claims(claims, self.issuer)

@@ -1,57 +1,77 @@
-"""The signing keys of the deployment: one signs, all that are not retired verify, the public halves are published.
+"""The signing keys of the deployment at one moment: one signs per algorithm, all that are published verify.
 
-ES256 only (RFC 7518 section 3.4). One algorithm per key, fixed here and not read from a token's header (J2); the key is
-found by ``kid`` among our own and nothing in a header is ever fetched or trusted (J3).
+ES256 and RS256 (RFC 7518 sections 3.3 and 3.4). One algorithm per key, fixed here and not read from a token's header
+(J2); the key is found by ``kid`` among our own and nothing in a header is ever fetched or trusted (J3).
+
+A key's state follows from the clock alone, so that all nodes agree without a word: *next* until ``signs_from``, then
+*active* until a younger one of its algorithm is, then *retired* and still published until ``verifies_until``, then gone
+(decision 0030).
 """
 
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Any, Final
 
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from joserfc import jws
 from joserfc.errors import JoseError
-from joserfc.jwk import ECKey
+from joserfc.jwk import ECKey, RSAKey
 
 from doorward.credentials.secret import base64url
-from doorward.model import Entropy, Instant
-from doorward.storage import keys as stored
-from doorward.storage.database import Reader, Transaction
-from doorward.vault import Sealer
+from doorward.model import Instant
 
-ALGORITHM: Final = "ES256"
+ES256: Final = "ES256"
+RS256: Final = "RS256"
+ALGORITHMS: Final = (ES256, RS256)
 MAX_TOKEN_LENGTH: Final = 8192
-_P256_ORDER: Final = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
-_LABEL: Final = "signing-key"
+BEGINNING: Final = Instant(0)
 
 
 class InvalidToken(Exception):  # noqa: N818  (a fact about a token)
     """Not a token of ours, of this type. The message is the private reason."""
 
 
+class KeyState(StrEnum):
+    """What a key is good for now."""
+
+    NEXT = "next"
+    """Published, so that everybody knows it before it signs."""
+    ACTIVE = "active"
+    """Signs."""
+    RETIRED = "retired"
+    """Verifies what it signed before."""
+
+
 @dataclass(frozen=True, slots=True)
 class SigningKey:
-    """One key pair; ``retired`` keys verify no more and are not published."""
+    """One key pair. ``verifies_until`` is set once a younger key was announced."""
 
     kid: str
-    key: ECKey
-    retired: bool = False
+    key: ECKey | RSAKey
+    algorithm: str = ES256
+    signs_from: Instant = BEGINNING
+    verifies_until: Instant | None = None
 
 
 class SigningKeys:
-    """The ring. ``current`` is the newest that is not retired."""
+    """The ring at ``now``, made from all keys that were not revoked. At least one must be left."""
 
-    def __init__(self, ring: Sequence[SigningKey]) -> None:
-        self._ring: Mapping[str, SigningKey] = {key.kid: key for key in ring if not key.retired}
-        self._current = [key for key in ring if not key.retired][-1]
+    def __init__(self, ring: Sequence[SigningKey], now: Instant = BEGINNING) -> None:
+        self.ring = tuple(ring)
+        published = [key for key in ring if key.verifies_until is None or key.verifies_until > now]
+        self._ring: Mapping[str, SigningKey] = {key.kid: key for key in published}
+        self._signers: dict[str, SigningKey] = {}
+        # A key that is only announced signs where there is no other: on a clock that was set back, for one.
+        for key in sorted(published, key=lambda key: (key.signs_from <= now, key.signs_from)):
+            self._signers[key.algorithm] = key
 
-    def sign(self, claims: Mapping[str, Any], typ: str) -> str:
+    def sign(self, claims: Mapping[str, Any], typ: str, algorithm: str = ES256) -> str:
         """Return ``claims`` as a signed compact JWT whose header says ``typ`` (RFC 8725 section 3.11)."""
-        header = {"typ": typ, "alg": ALGORITHM, "kid": self._current.kid}
+        signer = self._signers[algorithm]
+        header = {"typ": typ, "alg": algorithm, "kid": signer.kid}
         payload = json.dumps(claims, separators=(",", ":")).encode()
-        return jws.serialize_compact(header, payload, self._current.key, algorithms=[ALGORITHM])
+        return jws.serialize_compact(header, payload, signer.key, algorithms=[algorithm])
 
     def verify(self, token: str, typ: str) -> dict[str, Any]:
         """Return the claims of a token that one of our keys signed for this ``typ``.
@@ -64,7 +84,7 @@ class SigningKeys:
         try:
             header = jws.extract_compact(token.encode("ascii")).headers()
             key = self._accepted(header, typ)
-            payload = jws.deserialize_compact(token, key.key, algorithms=[ALGORITHM]).payload
+            payload = jws.deserialize_compact(token, key.key, algorithms=[key.algorithm]).payload
             claims = json.loads(payload)
         except (JoseError, ValueError, RecursionError) as wrong:
             raise InvalidToken(f"not verifiable: {type(wrong).__name__}") from wrong
@@ -76,57 +96,38 @@ class SigningKeys:
         """Return the public halves as a JWK Set (RFC 7517 section 5)."""
         return {"keys": [_public(key) for key in self._ring.values()]}
 
+    def state(self, kid: str) -> KeyState | None:
+        """Return what a key is good for; None where it is gone."""
+        key = self._ring.get(kid)
+        if key is None:
+            return None
+        signer = self._signers[key.algorithm]
+        if key is signer:
+            return KeyState.ACTIVE
+        return KeyState.NEXT if key.signs_from > signer.signs_from else KeyState.RETIRED
+
     def _accepted(self, header: Mapping[str, Any], typ: str) -> SigningKey:
         # J3, J5: exactly these members; a `jwk`, `jku`, `x5c` or `crit` in the header is refused, not ignored.
-        if set(header) != {"typ", "alg", "kid"} or header["typ"] != typ or header["alg"] != ALGORITHM:
+        if set(header) != {"typ", "alg", "kid"} or header["typ"] != typ:
             raise InvalidToken("header is not ours")
         key = self._ring.get(header["kid"]) if isinstance(header["kid"], str) else None
         if key is None:
             raise InvalidToken("unknown key id")
+        if header["alg"] != key.algorithm:
+            raise InvalidToken("another algorithm than the key's")
         return key
-
-
-def create(tx: Transaction, *, sealer: Sealer, now: Instant, entropy: Entropy) -> str:
-    """Make and store a new key pair, the private half sealed to its row; return its ``kid`` (RFC 7638)."""
-    # 40 bytes modulo the order: the bias is below 2^-64 (FIPS 186-5 A.2.1).
-    scalar = int.from_bytes(entropy(40), "big") % (_P256_ORDER - 1) + 1
-    private = ECKey.import_key(_pem(scalar))
-    kid = private.thumbprint()
-    secret = json.dumps(private.as_dict(private=True)).encode()
-    stored.insert_signing_key(
-        tx,
-        stored.SigningKeyRow(
-            kid=kid,
-            algorithm=ALGORITHM,
-            public_jwk=json.dumps(private.as_dict(private=False)),
-            sealed_private=sealer.seal(_LABEL, secret, aad=kid.encode(), entropy=entropy).encode(),
-            created_at=now,
-            retired_at=None,
-        ),
-    )
-    return kid
-
-
-def load(reader: Reader, *, sealer: Sealer) -> SigningKeys | None:
-    """Return the ring as stored, oldest first, or None where no usable key was made yet."""
-    ring = [
-        SigningKey(
-            row.kid,
-            ECKey.import_key(json.loads(sealer.open(_LABEL, row.sealed_private.decode(), aad=row.kid.encode()))),
-            retired=row.retired_at is not None,
-        )
-        for row in sorted(stored.signing_keys(reader), key=lambda row: row.created_at)
-    ]
-    return SigningKeys(ring) if any(not key.retired for key in ring) else None
-
-
-def _pem(scalar: int) -> bytes:
-    key = ec.derive_private_key(scalar, ec.SECP256R1())
-    return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
 
 
 def _public(key: SigningKey) -> dict[str, Any]:
     # D8: built member by member, so that no private member can slip in.
-    numbers = key.key.public_key.public_numbers()
-    point = {"x": base64url(numbers.x.to_bytes(32, "big")), "y": base64url(numbers.y.to_bytes(32, "big"))}
-    return {"kty": "EC", "crv": "P-256", "use": "sig", "alg": ALGORITHM, "kid": key.kid, **point}
+    if isinstance(key.key, RSAKey):
+        modulus = key.key.public_key.public_numbers()
+        numbers = {"n": _unsigned(modulus.n), "e": _unsigned(modulus.e)}
+        return {"kty": "RSA", "use": "sig", "alg": key.algorithm, "kid": key.kid, **numbers}
+    point = key.key.public_key.public_numbers()
+    both = {"x": base64url(point.x.to_bytes(32, "big")), "y": base64url(point.y.to_bytes(32, "big"))}
+    return {"kty": "EC", "crv": "P-256", "use": "sig", "alg": key.algorithm, "kid": key.kid, **both}
+
+
+def _unsigned(number: int) -> str:
+    return base64url(number.to_bytes((number.bit_length() + 7) // 8, "big"))

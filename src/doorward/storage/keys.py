@@ -9,10 +9,24 @@ from doorward.storage.database import Reader, Transaction
 from doorward.storage.schema import derivation_keys
 from doorward.storage.schema import meta as table
 from doorward.storage.schema import signing_keys as stored_keys
-from doorward.storage.statements import insert, insert_if_absent, select
+from doorward.storage.statements import Statement, insert, insert_if_absent, select, update
 
 _KEYS: Final = select(stored_keys, order=[stored_keys.c.created_at, stored_keys.c.kid])
 _INSERT_KEY: Final = insert(stored_keys)
+_SUCCEED_KEY: Final = update(
+    stored_keys,
+    [stored_keys.c.verifies_until],
+    stored_keys.c.kid,
+    stored_keys.c.verifies_until.is_(None),
+    stored_keys.c.revoked_at.is_(None),
+)
+_REVOKE_KEY: Final = update(
+    stored_keys, [stored_keys.c.revoked_at], stored_keys.c.kid, stored_keys.c.revoked_at.is_(None)
+)
+_PROMOTE_KEY: Final = update(
+    stored_keys, [stored_keys.c.signs_from], stored_keys.c.kid, stored_keys.c.revoked_at.is_(None)
+)
+_REVISION: Final = Statement("SELECT value FROM revisions WHERE scope = ''")
 _DERIVATION: Final = select(derivation_keys, order=[derivation_keys.c.created_at, derivation_keys.c.kid])
 _INSERT_DERIVATION: Final = insert_if_absent(derivation_keys)
 _META: Final = select(table, table.c.name)
@@ -28,11 +42,14 @@ class SigningKeyRow:
     public_jwk: str
     sealed_private: bytes
     created_at: Instant
-    retired_at: Instant | None
+    signs_from: Instant
+    verifies_until: Instant | None = None
+    """Set once a younger key was announced; the row goes after it."""
+    revoked_at: Instant | None = None
 
 
 def signing_keys(reader: Reader) -> list[SigningKeyRow]:
-    """Return all keys, oldest first, retired ones too."""
+    """Return all keys, oldest first, retired and revoked ones too."""
     return [
         SigningKeyRow(
             kid=row.kid,
@@ -40,7 +57,9 @@ def signing_keys(reader: Reader) -> list[SigningKeyRow]:
             public_jwk=row.public_jwk,
             sealed_private=bytes(row.sealed_private),
             created_at=Instant(row.created_at),
-            retired_at=row.retired_at,
+            signs_from=Instant(row.signs_from),
+            verifies_until=row.verifies_until,
+            revoked_at=row.revoked_at,
         )
         for row in reader.all(_KEYS)
     ]
@@ -49,6 +68,27 @@ def signing_keys(reader: Reader) -> list[SigningKeyRow]:
 def insert_signing_key(tx: Transaction, row: SigningKeyRow) -> None:
     """Add a key pair. Raises ``Conflict`` where the ``kid`` is taken."""
     tx.run(_INSERT_KEY, records.columns(row))
+
+
+def succeed_signing_key(tx: Transaction, kid: str, verifies_until: Instant) -> bool:
+    """Let a key verify until then and no longer. False where that was decided before, or it is revoked."""
+    return tx.run(_SUCCEED_KEY, {"kid": kid, "verifies_until": verifies_until}) == 1
+
+
+def revoke_signing_key(tx: Transaction, kid: str, now: Instant) -> bool:
+    """Take a key out for ever. False where it is out."""
+    return tx.run(_REVOKE_KEY, {"kid": kid, "revoked_at": now}) == 1
+
+
+def promote_signing_key(tx: Transaction, kid: str, signs_from: Instant) -> bool:
+    """Let an announced key sign earlier. False where it is revoked."""
+    return tx.run(_PROMOTE_KEY, {"kid": kid, "signs_from": signs_from}) == 1
+
+
+def global_revision(reader: Reader) -> int:
+    """Return the revision that changes with every signing key (and much else)."""
+    row = reader.first(_REVISION)
+    return 0 if row is None else int(row.value)
 
 
 def derivation_kids(reader: Reader) -> list[str]:

@@ -345,7 +345,9 @@ signing_keys = _table(
     _text("public_jwk"),
     sa.Column("sealed_private", sa.LargeBinary, nullable=False),
     _number("created_at"),
-    _number("retired_at", null=True),
+    _number("signs_from"),
+    _number("verifies_until", null=True),
+    _number("revoked_at", null=True),
 )
 
 derivation_keys = _table(

@@ -37,7 +37,7 @@ class MetadataEndpoints:
                 public_url=self._with.public_url,
                 registration=self._open,
                 documents=self._cimd,
-                keys=self._with.signing_keys(),
+                keys=self._with.keys.look(reader),
             )
         )
         if found is None:

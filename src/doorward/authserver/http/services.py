@@ -11,8 +11,8 @@ from doorward.authserver.client_documents import ClientDocuments
 from doorward.authserver.clients import ClientDirectory
 from doorward.authserver.envelope import Envelopes
 from doorward.authserver.grants.outcome import TokenRules
+from doorward.credentials.key_ring import KeyRing
 from doorward.credentials.secret import Fingerprinter
-from doorward.credentials.signing_keys import SigningKeys
 from doorward.model import Entropy, Instant
 from doorward.protocol import faults
 from doorward.storage.database import Database, Reader, Transaction
@@ -31,7 +31,7 @@ class Services:
     now: Callable[[], Instant]
     entropy: Entropy
     public_url: str
-    signing_keys: Callable[[], SigningKeys]
+    keys: KeyRing
     fingerprinter: Fingerprinter
     directory: ClientDirectory
     documents: ClientDocuments

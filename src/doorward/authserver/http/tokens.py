@@ -39,6 +39,7 @@ class TokenEndpoints:
     async def _token(self, request: Request) -> Response:
         sent, presented = await self._client_request(request)
         now, rules = self._with.now(), self._with.token_rules
+        await self._with.keys.refresh()
         with self._throttle.watching(presented, self._with.requester.of(request), now):
             outcome = await self._with.database.write(
                 lambda tx: token.exchange(
@@ -59,7 +60,7 @@ class TokenEndpoints:
     async def _revoke(self, request: Request) -> Response:
         sent, presented = await self._client_request(request)
         text = token_messages.read_question(sent).token
-        claims = revocation.read_access_token(self._with.signing_keys(), text, self._with.public_url)
+        claims = revocation.read_access_token(await self._with.keys.refresh(), text, self._with.public_url)
         now = self._with.now()
         with self._throttle.watching(presented, self._with.requester.of(request), now):
             await self._with.database.write(
@@ -79,7 +80,7 @@ class TokenEndpoints:
         sent, presented = await self._client_request(request)
         text, now = token_messages.read_question(sent).token, self._with.now()
         door = Door(
-            issuer=self._with.public_url, keys=self._with.signing_keys(), fingerprinter=self._with.fingerprinter,
+            issuer=self._with.public_url, keys=self._with.keys.look, fingerprinter=self._with.fingerprinter,
             prefix=self._api_key_prefix,
         )  # fmt: skip
         asked = Introspection(directory=self._with.directory, door=door)

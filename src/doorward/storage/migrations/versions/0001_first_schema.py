@@ -61,6 +61,17 @@ def _tables() -> None:
     )
     op.create_index(op.f("ix_claimed_requests_expires_at"), "claimed_requests", ["expires_at"], unique=False)
     op.create_table(
+        "client_documents",
+        sa.Column("url", sa.Text(), nullable=False),
+        sa.Column("body", sa.Text(), nullable=False),
+        sa.Column("fetched_at", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("fresh_until", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("etag", sa.Text(), nullable=True),
+        sa.PrimaryKeyConstraint("url", name=op.f("pk_client_documents")),
+        sqlite_with_rowid=True,
+    )
+    op.create_index(op.f("ix_client_documents_fetched_at"), "client_documents", ["fetched_at"], unique=False)
+    op.create_table(
         "clients",
         sa.Column("id", sa.Text(), nullable=False),
         sa.Column("kind", sa.Text(), nullable=False),
@@ -152,7 +163,9 @@ def _tables() -> None:
         sa.Column("public_jwk", sa.Text(), nullable=False),
         sa.Column("sealed_private", sa.LargeBinary(), nullable=False),
         sa.Column("created_at", sa.BigInteger(), autoincrement=False, nullable=False),
-        sa.Column("retired_at", sa.BigInteger(), autoincrement=False, nullable=True),
+        sa.Column("signs_from", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("verifies_until", sa.BigInteger(), autoincrement=False, nullable=True),
+        sa.Column("revoked_at", sa.BigInteger(), autoincrement=False, nullable=True),
         sa.PrimaryKeyConstraint("kid", name=op.f("pk_signing_keys")),
         sqlite_with_rowid=True,
     )
@@ -167,6 +180,15 @@ def _tables() -> None:
         sa.UniqueConstraint("slug", name=op.f("uq_tenants_slug")),
         sqlite_with_rowid=True,
     )
+    op.create_table(
+        "used_assertions",
+        sa.Column("client_id", sa.Text(), nullable=False),
+        sa.Column("jti", sa.Text(), nullable=False),
+        sa.Column("expires_at", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.PrimaryKeyConstraint("client_id", "jti", name=op.f("pk_used_assertions")),
+        sqlite_with_rowid=False,
+    )
+    op.create_index(op.f("ix_used_assertions_expires_at"), "used_assertions", ["expires_at"], unique=False)
     op.create_table(
         "users",
         sa.Column("id", sa.Text(), nullable=False),
@@ -221,25 +243,6 @@ def _tables() -> None:
         sqlite_with_rowid=False,
     )
     op.create_index(op.f("ix_client_secrets_client_id"), "client_secrets", ["client_id"], unique=False)
-    op.create_table(
-        "used_assertions",
-        sa.Column("client_id", sa.Text(), nullable=False),
-        sa.Column("jti", sa.Text(), nullable=False),
-        sa.Column("expires_at", sa.BigInteger(), autoincrement=False, nullable=False),
-        sa.PrimaryKeyConstraint("client_id", "jti", name=op.f("pk_used_assertions")),
-        sqlite_with_rowid=False,
-    )
-    op.create_index(op.f("ix_used_assertions_expires_at"), "used_assertions", ["expires_at"], unique=False)
-    op.create_table(
-        "client_documents",
-        sa.Column("url", sa.Text(), nullable=False),
-        sa.Column("body", sa.Text(), nullable=False),
-        sa.Column("fetched_at", sa.BigInteger(), autoincrement=False, nullable=False),
-        sa.Column("fresh_until", sa.BigInteger(), autoincrement=False, nullable=False),
-        sa.Column("etag", sa.Text(), nullable=True),
-        sa.PrimaryKeyConstraint("url", name=op.f("pk_client_documents")),
-    )
-    op.create_index(op.f("ix_client_documents_fetched_at"), "client_documents", ["fetched_at"], unique=False)
     op.create_table(
         "connections",
         sa.Column("id", sa.Text(), nullable=False),

@@ -1,0 +1,31 @@
+"""Signing keys for tests. An RSA pair takes a while to find, so all tests of a process share one."""
+
+import os
+from collections.abc import Callable
+from functools import cache
+
+from doorward.credentials import key_rotation
+from doorward.credentials.key_ring import KeyRing
+from doorward.credentials.key_rotation import Overlap
+from doorward.credentials.signing_keys import ALGORITHMS
+from doorward.model import Instant
+from doorward.storage.database import Database
+from doorward.storage.keys import SigningKeyRow
+from doorward.vault import Sealer
+
+NO_OVERLAP = Overlap(before=0, after=0)
+
+
+async def key_ring(database: Database, sealer: Sealer, now: Callable[[], Instant]) -> KeyRing:
+    """Store one key of each algorithm and return the ring."""
+    for fresh in rows(sealer):
+        await database.write(lambda tx, row=fresh: key_rotation.rotate(tx, row, overlap=NO_OVERLAP, now=now()))
+    ring = KeyRing(database=database, sealer=sealer, now=now)
+    await ring.refresh()
+    return ring
+
+
+@cache
+def rows(sealer: Sealer) -> tuple[SigningKeyRow, ...]:
+    """Return a pair of each algorithm, sealed."""
+    return tuple(key_rotation.draw(each, sealer=sealer, entropy=os.urandom) for each in ALGORITHMS)
