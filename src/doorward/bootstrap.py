@@ -25,6 +25,7 @@ from doorward.accounts.routes import SignInPages
 from doorward.accounts.sign_in import SignIn
 from doorward.api.resources import ResourcesApi
 from doorward.audit import CallLog
+from doorward.authserver.clients import ClientDirectory
 from doorward.authserver.routes import AuthServer
 from doorward.clients import profiles
 from doorward.credentials import key_rotation
@@ -307,6 +308,14 @@ def _surfaces(core: Core, door: Door, issuer: TokenIssuer, pages: Pages, errors:
         now=core.now,
     )
     return [*Home.routes(), *authserver.routes(), *sign_in_pages.routes(), *keys_page.routes(), *resources.routes()]
+
+
+def client_directory(settings: Settings) -> ClientDirectory:
+    """Return what a command needs to know a client again. Raises ``SettingsError``."""
+    return ClientDirectory(
+        pinned_documents=_pinned(settings), bundled_documents=_bundled(settings), policy=settings.cimd.policy,
+        vendor_schemes=profiles.vendor_schemes(),
+    )  # fmt: skip
 
 
 def _pinned(settings: Settings) -> dict[str, bytes]:

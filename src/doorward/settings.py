@@ -76,7 +76,9 @@ class KeySettings:
 class RegistrationSettings:
     """Dynamic client registration (RFC 7591)."""
 
-    policy: str = _knob("open", "open or off.")
+    policy: str = _knob(
+        "open", "open; approved: an administrator allows each client before anybody can let it in; off: none registers."
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -183,8 +185,8 @@ def check(settings: Settings) -> None:
     if not 1 <= settings.tokens.code_ttl <= 600:  # noqa: PLR2004  (B1: ten minutes at most)
         raise SettingsError("tokens.code_ttl: a code lives 1 to 600 seconds. Set a number in that range.")
     _check_keys(settings)
-    if settings.registration.policy not in {"open", "off"}:
-        raise SettingsError('registration.policy: unknown policy. Write "open" or "off".')
+    if settings.registration.policy not in {"open", "approved", "off"}:
+        raise SettingsError('registration.policy: unknown policy. Write "open", "approved" or "off".')
     if settings.cimd.policy not in {"open", "pinned", "off"}:
         raise SettingsError('cimd.policy: unknown policy. Write "open", "pinned" or "off".')
     if settings.cimd.allow_loopback and urlsplit(settings.public_url).hostname not in LOOPBACK_HOSTS:

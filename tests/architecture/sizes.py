@@ -3,6 +3,7 @@
 FILES: dict[str, str] = {
     "src/doorward/protocol/faults.py": "a table of texts: one entry per error code, nothing to follow",
     "src/doorward/protocol/mcp.py": "one reader per method of five revisions, side by side so that gaps are seen",
+    "src/doorward/storage/schema.py": "all tables in one place: one declaration after the other, nothing to follow",
 }
 
 FUNCTIONS: dict[str, str] = {

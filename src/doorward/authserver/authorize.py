@@ -7,7 +7,7 @@ nowhere else; the consent page asks it again, so that a step cannot be skipped b
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from doorward.authserver import returning
+from doorward.authserver import admission
 from doorward.authserver.clients import ClientDirectory
 from doorward.authserver.discovery import default_scopes
 from doorward.authserver.envelope import Pending
@@ -66,7 +66,25 @@ def begin(
             else faults.CLIENT_ID_DAMAGED
         )
         raise PageError(fault, reason=f"unknown client {identified.client_id[:200]!r}")
-    client = returning.with_appended(client, identified.redirect_uri)
+    if not admission.by_verdict_only(reader, client, identified.redirect_uri):
+        client = admission.with_allowed(reader, client, identified.redirect_uri)
+        return _checked(reader, params, identified, client, issuer=issuer, now=now, entropy=entropy)
+    # A tenant's administrator allowed this address for that tenant. Until the person has chosen it nothing goes there:
+    # no more than a page for what is refused.
+    client = admission.with_allowed(reader, client, identified.redirect_uri)
+    try:
+        pending = _checked(reader, params, identified, client, issuer=issuer, now=now, entropy=entropy)
+    except RedirectableError as wrong:
+        raise PageError(wrong.fault, reason=wrong.reason) from None
+    if "none" in pending.request.prompt:
+        raise PageError(faults.REDIRECT_NOT_REGISTERED, reason="prompt=none to an address of one tenant only")
+    return pending
+
+
+def _checked(  # noqa: PLR0913
+    reader: Reader, params: Sequence[tuple[str, str]], identified: authorization.Identified, client: Client, *,
+    issuer: str, now: Instant, entropy: Entropy,
+) -> Pending:  # fmt: skip
     endpoints = Endpoints(public_url=issuer, servers=servers.servers(reader))
     request = authorization.parse_authorization_request(
         params, client, identified, issuer=issuer, is_resource=lambda url: endpoints.by_url(url) is not None

@@ -12,7 +12,8 @@ from typing import Final
 from typing_extensions import override
 
 from doorward import audit
-from doorward.authserver import returning, standing
+from doorward.authserver import admission, standing
+from doorward.authserver.admission import Admission
 from doorward.authserver.clients import ClientDirectory
 from doorward.authserver.envelope import Pending, ShownForm
 from doorward.credentials.secret import Fingerprinter, SecretKind, base64url, mint
@@ -37,6 +38,7 @@ from doorward.protocol import faults, redirect_uri
 from doorward.protocol.authorization import error_location, success_location
 from doorward.protocol.endpoints import Endpoint, Endpoints
 from doorward.protocol.errors import PageError
+from doorward.protocol.faults import Fault
 from doorward.protocol.scope import OFFLINE_ACCESS
 from doorward.storage import accounts, connections, permissions, servers
 from doorward.storage.database import Reader, Transaction
@@ -51,6 +53,7 @@ class ConsentRules:
 
     issuer: str
     directory: ClientDirectory
+    admission: Admission
     fingerprinter: Fingerprinter
     code_ttl: int
     access_ttl: int
@@ -114,19 +117,29 @@ class AskAgain:
     message: str | None
 
 
+class NotAdmitted(Refused):
+    """The client may not be let into any tenant of this person. ``tenant`` is whose administrator is asked."""
+
+    def __init__(self, fault: Fault, *, tenant: Tenant, client: Client) -> None:
+        super().__init__(fault, status=403, reason=f"client {client.id[:200]!r} is not allowed in {tenant.id}")
+        self.tenant = tenant
+
+
 def question(
     reader: Reader, pending: Pending, user: User, *, rules: ConsentRules, tenant_slug: str | None = None
 ) -> Question:
     """Return what to ask ``user``; ``tenant_slug`` is the tenant chosen so far, if any.
 
     Raises ``PageError`` where the client is gone, or there is no tenant in which this server can be used: in the same
-    words for a tenant that exists and one that does not (ruling 8).
+    words for a tenant that exists and one that does not (ruling 8). Raises ``NotAdmitted`` where an administrator has
+    to allow the client first.
     """
     client, endpoint = _asker(reader, pending, rules), _endpoint(reader, pending, rules)
     catalogue = permissions.catalogue(reader)
     choices = _choices(reader, pending, user, client, endpoint)
     if not choices:
         raise Refused(faults.NO_TENANT, status=403, reason=f"user {user.id} has no tenant with {endpoint.path}")
+    choices = _admitted(reader, pending, client, choices, rules)
     wanted = [choice for choice in choices if choice.tenant.slug == tenant_slug]
     useful = [choice for choice in choices if choice.allowed - {OFFLINE_ACCESS}]
     chosen = [*wanted, *useful, *choices][0]
@@ -153,6 +166,7 @@ def approve(  # noqa: PLR0913
     choice = next((c for c in _choices(tx, pending, user, client, endpoint) if c.tenant.slug == tenant_slug), None)
     if choice is None:
         raise Refused(faults.REQUEST_FOREIGN, status=403, reason="tenant is none that this person could choose")
+    _admitted(tx, pending, client, [choice], rules)
     if tenant_slug != form.tenant_slug and choice.allowed != form.offered:
         # What is granted was on the page as it is granted: another tenant with other rights is shown first.
         message = f"In {choice.tenant.name} you may do other things. Look again, then approve."
@@ -195,7 +209,7 @@ def _asker(reader: Reader, pending: Pending, rules: ConsentRules) -> Client:
         # The page that is answered, or the one before it, named somebody else (CIMD -02 section 8.4).
         raise PageError(faults.REQUEST_EXPIRED, reason=f"client {request.client_id} has another name since the request")
     public = client.auth_method is ClientAuthMethod.NONE
-    registered = returning.with_appended(client, request.redirect_uri).redirect_uris
+    registered = admission.with_allowed(reader, client, request.redirect_uri).redirect_uris
     if not redirect_uri.matches(registered, request.redirect_uri, any_loopback_port=public):
         raise PageError(faults.REDIRECT_NOT_REGISTERED, reason="redirect URI was withdrawn since the request")
     return client
@@ -230,6 +244,18 @@ def _choices(reader: Reader, pending: Pending, user: User, client: Client, endpo
         allowed = _allowed(reader, pending, user, client, tenant)
         found.append(Choice(tenant=tenant, roles=membership.roles, allowed=allowed))
     return found
+
+
+def _admitted(
+    reader: Reader, pending: Pending, client: Client, choices: Sequence[Choice], rules: ConsentRules
+) -> list[Choice]:
+    """Return the tenants that this client may be let into. Raises ``NotAdmitted`` where there is none."""
+    uri = pending.request.redirect_uri
+    why = [rules.admission.why_not(reader, choice.tenant.id, client, uri) for choice in choices]
+    admitted = [choice for choice, fault in zip(choices, why, strict=True) if fault is None]
+    if not admitted and why[0] is not None:
+        raise NotAdmitted(why[0], tenant=choices[0].tenant, client=client)
+    return admitted
 
 
 def _allowed(reader: Reader, pending: Pending, user: User, client: Client, tenant: Tenant) -> frozenset[str]:

@@ -9,7 +9,7 @@ from typing import Any, Final
 from urllib.parse import urlencode, urlsplit
 
 from doorward.authserver.consent import AskAgain, Choice, Question
-from doorward.model import Permission, PermissionEntry
+from doorward.model import ClientKind, Permission, PermissionEntry
 from doorward.protocol import redirect_uri
 from doorward.protocol.scope import OFFLINE_ACCESS
 from doorward.web.words import initials
@@ -42,6 +42,7 @@ def context(
         "client": {
             "name": client.name,
             "verified_host": verified_host(request.redirect_uri, client.id),
+            "id_host": urlsplit(client.id).hostname if client.kind is ClientKind.METADATA_DOCUMENT else None,
             "client_uri_host": urlsplit(client.client_uri).hostname if client.client_uri else None,
         },
         "redirect": _redirect(request.redirect_uri),

@@ -4,6 +4,7 @@ from collections.abc import Callable, Collection
 
 from starlette.routing import Route
 
+from doorward.authserver.admission import Admission
 from doorward.authserver.client_documents import ClientDocuments
 from doorward.authserver.clients import ClientDirectory, Copies
 from doorward.authserver.consent import ConsentRules
@@ -85,14 +86,15 @@ class AuthServer:
             cookies=cookies,
             requester=requester or Requester(),
         )
+        self.admission = Admission(registration_policy, directory.is_fixed)
         rules = ConsentRules(
-            issuer=public_url, directory=directory, fingerprinter=fingerprinter, code_ttl=code_ttl,
+            issuer=public_url, directory=directory, admission=self.admission, fingerprinter=fingerprinter, code_ttl=code_ttl,
             access_ttl=access_ttl, refresh_absolute=refresh_absolute,
         )  # fmt: skip
         self._machine = MachinePaths(errors=errors, origins=services.origins)
         self._pages = AuthorizationPages(services, rules=rules, verified_host=verified_host)
         self._metadata = MetadataEndpoints(
-            services, registration=registration_policy == "open", documents=cimd_policy != "off"
+            services, registration=registration_policy != "off", documents=cimd_policy != "off"
         )
         self._registration = RegistrationEndpoint(services, policy=registration_policy, vendor_schemes=vendor_schemes)
         self._tokens = TokenEndpoints(services, access_ttl=access_ttl, api_key_prefix=api_key_prefix)

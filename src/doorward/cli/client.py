@@ -1,4 +1,4 @@
-"""``doorward client secret``: the secrets of confidential clients follow one another without a gap (C28)."""
+"""``doorward client``: which clients may be let in, and their secrets, which follow one another without a gap (C28)."""
 
 import json
 import re
@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
+from doorward.cli import client_verdicts
 from doorward.cli.errors import CommandFailed
 from doorward.cli.expiry import in_words
 from doorward.cli.options import deployment, settings_of, with_core
@@ -28,9 +29,18 @@ _DELAY: Final = re.compile(r"([1-9][0-9]{0,3})([hd])")
 _UNIT: Final = {"h": 3600 * SECOND, "d": 86_400 * SECOND}
 
 
-@click.group(epilog="Example: doorward client secret add portal")
+@click.group(epilog="Example: doorward client list")
 def client() -> None:
-    """Look after the OAuth clients that `doorward apply` registers."""
+    """Look after OAuth clients: say which may be let in, and replace their secrets."""
+
+
+for command in (
+    client_verdicts.list_clients,
+    client_verdicts.allow,
+    client_verdicts.deny,
+    client_verdicts.allow_redirect,
+):
+    client.add_command(command)
 
 
 @client.group(epilog="Example: doorward client secret list portal")

@@ -15,7 +15,7 @@ COMMANDS: Final = {
     "init": ("doorward.cli.init:init", "Write a configuration file and make the data directory with its keys."),
     "serve": ("doorward.cli.serve:serve", "Open the door: run the server."),
     "apply": ("doorward.cli.apply:apply", "Make servers, people, tenants and rights what a file says."),
-    "client": ("doorward.cli.client:client", "Add and retire the secrets of OAuth clients."),
+    "client": ("doorward.cli.client:client", "List, allow and deny OAuth clients, and replace their secrets."),
     "keys": ("doorward.cli.keys:keys", "Show, follow up and revoke the keys that sign tokens."),
     "token": ("doorward.cli.token:token", "Make and revoke API keys without a browser."),
 }

@@ -55,6 +55,12 @@ REDIRECT_NOT_REGISTERED = Fault(
     "The redirect_uri is not one of those registered for this client.",
     "Connect again so that the app registers its current address, or add it to the client.",
 )
+CLIENT_NOT_ALLOWED = Fault(
+    "DW-135",
+    "Your administrator has to allow this app",
+    "Apps that registered themselves are let in here only after an administrator allowed them.",
+    "Send the request id to your administrator, who finds the app under Connection attempts. Then connect again.",
+)
 PARAMETER_REPEATED = Fault(
     "DW-105",
     "A parameter was sent twice",

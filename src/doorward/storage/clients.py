@@ -19,13 +19,18 @@ from doorward.model import (
 from doorward.storage import records
 from doorward.storage.database import Conflict, Reader, Transaction
 from doorward.storage.schema import client_secrets, clients, used_assertions
-from doorward.storage.statements import Row, delete, insert, insert_if_absent, select, update
+from doorward.storage.statements import Row, Statement, delete, insert, insert_if_absent, select, update
 
 _INSERT: Final = insert_if_absent(clients)
 _BY_ID: Final = select(clients, clients.c.id)
 _BY_CANONICAL_KEY: Final = select(clients, clients.c.canonical_key)
 _FIXED: Final = {"id", "kind", "created_at", "registered_at", "canonical_key"}
 _UPDATE: Final = update(clients, [column for column in clients.columns if column.name not in _FIXED], clients.c.id)
+_NEWEST: Final = Statement(
+    sa.select(clients)
+    .order_by(clients.c.registered_at.desc(), clients.c.id)
+    .limit(sa.bindparam("limit", type_=sa.Integer))
+)
 _NOTE_REGISTRATION: Final = update(clients, [clients.c.registered_at], clients.c.id)
 _SECRETS: Final = select(
     client_secrets, client_secrets.c.client_id, order=[client_secrets.c.created_at, client_secrets.c.id]
@@ -66,6 +71,11 @@ def client_by_id(reader: Reader, client_id: ClientId) -> Client | None:
     """Return the client, whatever its status."""
     row = reader.first(_BY_ID, {"id": client_id})
     return None if row is None else _client(row)
+
+
+def newest_clients(reader: Reader, limit: int) -> list[Client]:
+    """Return the clients that registered last, whatever their status."""
+    return [_client(row) for row in reader.all(_NEWEST, {"limit": limit})]
 
 
 def registered_before(reader: Reader, canonical_key: str) -> tuple[Client, Instant] | None:

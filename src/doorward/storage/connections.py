@@ -46,6 +46,17 @@ _REVOKE: Final = update(
 _CHANGE_SCOPES: Final = update(
     connections, [connections.c.scopes], connections.c.id, connections.c.revoked_at.is_(None)
 )
+_LIVE_OF_CLIENT: Final = Statement(
+    sa.select(connections)
+    .where(connections.c.client_id == sa.bindparam("client_id"), connections.c.revoked_at.is_(None))
+    .order_by(connections.c.tenant_id, connections.c.id)
+)
+_LIVE_AT_HOST: Final = Statement(
+    # A host holds neither % nor _; what stands before it is fixed.
+    "SELECT * FROM connections WHERE revoked_at IS NULL"
+    " AND (redirect_uri LIKE 'https://' || :host || '/%' OR redirect_uri = 'https://' || :host)"
+    " ORDER BY tenant_id, id"
+)
 _OF_MACHINE: Final = Statement(
     sa.select(connections)
     .where(
@@ -104,6 +115,16 @@ def revoke_connection(tx: Transaction, connection_id: ConnectionId, now: Instant
 def connections_of_user(reader: Reader, user_id: UserId) -> list[Connection]:
     """Return all connections of a user, newest first, ended ones too."""
     return [_connection(row) for row in reader.all(_OF_USER, {"user_id": user_id})]
+
+
+def living_of_client(reader: Reader, client_id: ClientId) -> list[Connection]:
+    """Return the connections of a client that were not ended, in every tenant."""
+    return [_connection(row) for row in reader.all(_LIVE_OF_CLIENT, {"client_id": client_id})]
+
+
+def living_at_host(reader: Reader, host: str) -> list[Connection]:
+    """Return the connections that were answered at an https host and not ended, in every tenant."""
+    return [_connection(row) for row in reader.all(_LIVE_AT_HOST, {"host": host})]
 
 
 def machine_connection(

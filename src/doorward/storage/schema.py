@@ -205,6 +205,31 @@ client_secrets = _table(
     rowid=False,
 )
 
+registration_tokens = _table(
+    "registration_tokens",
+    _refers("client_id", "clients.id", key=True, cascade=True),
+    _text("fingerprint"),
+    rowid=False,
+)
+"""With which a confidential client that registered itself manages its registration (RFC 7592)."""
+
+client_verdicts = _table(
+    "client_verdicts",
+    _text("tenant_id", key=True),
+    _text("kind", key=True),
+    _text("client_id", key=True),
+    _text("value", key=True),
+    _number("allowed"),
+    _text("decided_by", null=True),
+    _number("decided_at"),
+    sa.Index(None, "client_id"),
+    rowid=False,
+)
+"""What administrators said about clients. ``tenant_id`` is empty where it holds for the whole deployment.
+
+No references: the client may be known by its document only, or be forgotten and register again.
+"""
+
 used_assertions = _table(
     "used_assertions",
     _text("client_id", key=True),
@@ -386,3 +411,26 @@ call_events = _table(
     _text("request_id"),
     sa.Index(None, "tenant_id", "id"),
 )
+
+attempt_steps = _table(
+    "attempt_steps",
+    _serial("id"),
+    _number("at"),
+    _text("step"),
+    _text("code", null=True),
+    _text("request_id"),
+    _text("address"),
+    _text("agent"),
+    _text("flow", null=True),
+    _text("connection_id", null=True),
+    _text("tenant_id", null=True),
+    _text("user_id", null=True),
+    _text("client_id", null=True),
+    _text("client_name", null=True),
+    _text("redirect_uri", null=True),
+    _text("path", null=True),
+    sa.Index(None, "tenant_id", "id"),
+    sa.Index(None, "user_id", "id"),
+    sa.Index(None, "connection_id", "step"),
+)
+"""Where clients got to on their way in, in no more words than are known; kept for a while, and so many only."""

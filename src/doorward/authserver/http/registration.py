@@ -14,10 +14,10 @@ from doorward.web.client_requests import read_body
 
 
 class RegistrationEndpoint:
-    """``/oauth/clients/register``. ``policy`` is ``open`` or ``off``."""
+    """``/oauth/clients/register``. ``policy`` is ``open``, ``approved`` (whoever registers waits for an administrator) or ``off``."""
 
     def __init__(self, services: Services, *, policy: str, vendor_schemes: frozenset[str]) -> None:
-        self._with, self._open, self._vendor_schemes = services, policy == "open", vendor_schemes
+        self._with, self._open, self._vendor_schemes = services, policy != "off", vendor_schemes
         self._new_clients = registration.new_records(services.now)
 
     def routes(self, machine: MachinePaths) -> list[Route]:

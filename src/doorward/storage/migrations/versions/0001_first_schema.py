@@ -18,6 +18,31 @@ def upgrade() -> None:
 
 def _tables() -> None:
     op.create_table(
+        "attempt_steps",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
+        sa.Column("at", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("step", sa.Text(), nullable=False),
+        sa.Column("code", sa.Text(), nullable=True),
+        sa.Column("request_id", sa.Text(), nullable=False),
+        sa.Column("address", sa.Text(), nullable=False),
+        sa.Column("agent", sa.Text(), nullable=False),
+        sa.Column("flow", sa.Text(), nullable=True),
+        sa.Column("connection_id", sa.Text(), nullable=True),
+        sa.Column("tenant_id", sa.Text(), nullable=True),
+        sa.Column("user_id", sa.Text(), nullable=True),
+        sa.Column("client_id", sa.Text(), nullable=True),
+        sa.Column("client_name", sa.Text(), nullable=True),
+        sa.Column("redirect_uri", sa.Text(), nullable=True),
+        sa.Column("path", sa.Text(), nullable=True),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_attempt_steps")),
+        sqlite_with_rowid=True,
+    )
+    op.create_index(
+        op.f("ix_attempt_steps_connection_id_step"), "attempt_steps", ["connection_id", "step"], unique=False
+    )
+    op.create_index(op.f("ix_attempt_steps_tenant_id_id"), "attempt_steps", ["tenant_id", "id"], unique=False)
+    op.create_index(op.f("ix_attempt_steps_user_id_id"), "attempt_steps", ["user_id", "id"], unique=False)
+    op.create_table(
         "audit_events",
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
         sa.Column("at", sa.BigInteger(), autoincrement=False, nullable=False),
@@ -71,6 +96,19 @@ def _tables() -> None:
         sqlite_with_rowid=True,
     )
     op.create_index(op.f("ix_client_documents_fetched_at"), "client_documents", ["fetched_at"], unique=False)
+    op.create_table(
+        "client_verdicts",
+        sa.Column("tenant_id", sa.Text(), nullable=False),
+        sa.Column("kind", sa.Text(), nullable=False),
+        sa.Column("client_id", sa.Text(), nullable=False),
+        sa.Column("value", sa.Text(), nullable=False),
+        sa.Column("allowed", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("decided_by", sa.Text(), nullable=True),
+        sa.Column("decided_at", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.PrimaryKeyConstraint("tenant_id", "kind", "client_id", "value", name=op.f("pk_client_verdicts")),
+        sqlite_with_rowid=False,
+    )
+    op.create_index(op.f("ix_client_verdicts_client_id"), "client_verdicts", ["client_id"], unique=False)
     op.create_table(
         "clients",
         sa.Column("id", sa.Text(), nullable=False),
@@ -281,6 +319,16 @@ def _tables() -> None:
         sqlite_with_rowid=False,
     )
     op.create_index(op.f("ix_memberships_user_id"), "memberships", ["user_id"], unique=False)
+    op.create_table(
+        "registration_tokens",
+        sa.Column("client_id", sa.Text(), nullable=False),
+        sa.Column("fingerprint", sa.Text(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["client_id"], ["clients.id"], name=op.f("fk_registration_tokens_client_id"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("client_id", name=op.f("pk_registration_tokens")),
+        sqlite_with_rowid=False,
+    )
     op.create_table(
         "resources",
         sa.Column("id", sa.Text(), nullable=False),
