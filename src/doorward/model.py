@@ -245,6 +245,9 @@ class Connection:
     resources: frozenset[ResourceId] | None = None
     """Narrowed to these subtrees; ``None`` means the whole tenant."""
     redirect_uri: str
+    browser: Fingerprint | None = None
+    """Of the browser in which it was approved, where that stands on the client's own device: what tells a client that
+    asks again from the same client on another device. None where that is not known."""
     created_at: Instant
     expires_at: Instant
     """Absolute end: no refresh after it."""

@@ -430,4 +430,4 @@ async def test_G11_a_session_that_ends_at_the_last_moment_answers_nothing(world:
     world.rebuild(database=_Late(world, browser.sign_out))
     is_page(await browser.submit(page, answer), "DW-403", 403)
     await nothing_was_approved(world)
-    assert [event.name for event in await world.events()] == []
+    assert not [each for each in await world.events() if not each.name.startswith("signing_key:")]

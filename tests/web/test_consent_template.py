@@ -22,7 +22,7 @@ def tenant(slug: str, *, selected: bool, roles: tuple[str, ...] = ("editor",)) -
 
 def shown(house: House, **change: Any) -> str:
     context = {
-        "client": {"name": "Claude Code", "verified_host": "claude.ai", "client_uri_host": None},
+        "client": {"name": "Claude Code", "verified_host": "claude.ai", "client_uri_host": None, "id_host": None},
         "redirect": {"host": "localhost:52871", "is_loopback": True, "scheme": "http"},
         "server_host_path": "mcp.acme.example/mcp",
         "user": {"name": "Ines", "email": "ines@acme.example", "initials": "I"},
@@ -33,6 +33,7 @@ def shown(house: House, **change: Any) -> str:
         "request_id": "req_x",
         "pinned_tenant": False,
         "message": None,
+        "remember_days": None,
     }
     return bytes(house.pages.render("consent.html", may_leave=True, **(context | change)).body).decode()
 
@@ -65,7 +66,7 @@ async def test_the_form_sends_the_request_the_tenant_the_scopes_and_the_answer_a
 
 @pytest.mark.requirement("B20")
 async def test_an_unverified_name_stands_in_quotation_marks_and_gets_no_badge_of_trust(house: House) -> None:
-    client = {"name": "Claude Code", "verified_host": None, "client_uri_host": "evil.example"}
+    client = {"name": "Claude Code", "verified_host": None, "client_uri_host": "evil.example", "id_host": None}
     redirect = {"host": "app.example", "is_loopback": False, "scheme": "https"}
     html = shown(house, client=client, redirect=redirect)
     assert "Let “Claude Code” into Acme?" in words(html)
@@ -120,7 +121,7 @@ async def test_a_message_is_shown_where_the_choice_is(house: House) -> None:
 
 async def test_M6_names_that_others_chose_are_text_and_short(house: House) -> None:
     evil = '"><script>alert(1)</script>' + "x" * 100
-    client = {"name": evil, "verified_host": None, "client_uri_host": evil}
+    client = {"name": evil, "verified_host": None, "client_uri_host": evil, "id_host": None}
     html = shown(house, client=client, tenants=[tenant("acme", selected=True) | {"name": evil}])
     assert "<script>alert" not in html
     assert "x" * 61 not in html

@@ -1,8 +1,9 @@
 """Consent: what a person is shown, and what becomes of the answer (``product.md`` B10 to B12; security group G).
 
 What is granted = ticked ∩ shown ∩ the client's limit ∩ what the person may do in that tenant, now. What could be ticked
-on the page and was not is *declined*: hidden from then on. An answer is one write: the request is claimed (so that a
-form answers once), the connection and its code are stored and the event recorded, or nothing is.
+on the page and was not is *declined*: hidden from then on, and taken from what the client had on this device (B17). An
+answer is one write: the request is claimed (so that a form answers once), the connection and its code are stored and
+the event recorded, or nothing is.
 """
 
 from collections.abc import Sequence
@@ -12,9 +13,11 @@ from typing import Final
 from typing_extensions import override
 
 from doorward import audit
-from doorward.authserver import admission, standing
+from doorward.authserver import admission
 from doorward.authserver.admission import Admission
+from doorward.authserver.choices import Choice, choices, earlier, grantable
 from doorward.authserver.clients import ClientDirectory
+from doorward.authserver.connections import narrow
 from doorward.authserver.envelope import Pending, ShownForm
 from doorward.credentials.secret import Fingerprinter, SecretKind, base64url, mint
 from doorward.model import (
@@ -26,6 +29,7 @@ from doorward.model import (
     Connection,
     ConnectionId,
     Entropy,
+    Fingerprint,
     Instant,
     Permission,
     PermissionEntry,
@@ -33,7 +37,6 @@ from doorward.model import (
     Tenant,
     User,
 )
-from doorward.policy.permission import expand
 from doorward.protocol import faults, redirect_uri
 from doorward.protocol.authorization import error_location, success_location
 from doorward.protocol.endpoints import Endpoint, Endpoints
@@ -61,20 +64,8 @@ class ConsentRules:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Choice:
-    """A tenant that may be chosen. ``allowed`` is what of the shown scopes could be granted there."""
-
-    tenant: Tenant
-    roles: tuple[str, ...]
-    allowed: frozenset[str]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Question:
-    """Everything that the page says, before it becomes HTML.
-
-    ``held`` is what the client has in the chosen tenant already, by earlier connections of this user to this server.
-    """
+    """Everything that the page says, before it becomes HTML."""
 
     pending: Pending
     client: Client
@@ -82,22 +73,29 @@ class Question:
     user: User
     choices: Sequence[Choice]
     chosen: Choice
-    held: frozenset[Permission]
     catalogue: Sequence[PermissionEntry]
 
     @property
     def form(self) -> ShownForm:
         """What is sealed into the page."""
         return ShownForm(
-            pending=self.pending, user_id=self.user.id, tenant_slug=self.chosen.tenant.slug, offered=self.chosen.allowed
+            pending=self.pending,
+            user_id=self.user.id,
+            tenant_slug=self.chosen.tenant.slug,
+            offered=self.chosen.allowed,
+            shown=self.chosen.shown,
         )
 
 
 @dataclass(frozen=True, slots=True)
 class Answered:
-    """The request is answered; ``location`` takes the answer to the client (it may hold a code)."""
+    """The request is answered; ``location`` takes the answer to the client (it may hold a code).
+
+    ``connection`` is what was approved, None where it was denied.
+    """
 
     location: str
+    connection: Connection | None = None
 
     @override
     def __repr__(self) -> str:
@@ -126,9 +124,12 @@ class NotAdmitted(Refused):
 
 
 def question(
-    reader: Reader, pending: Pending, user: User, *, rules: ConsentRules, tenant_slug: str | None = None
-) -> Question:
+    reader: Reader, pending: Pending, user: User, *, rules: ConsentRules, tenant_slug: str | None = None,
+    browser: Fingerprint | None = None,
+) -> Question:  # fmt: skip
     """Return what to ask ``user``; ``tenant_slug`` is the tenant chosen so far, if any.
+
+    ``browser`` tells the device: the fingerprint of the id of the browser that the client shares a device with.
 
     Raises ``PageError`` where the client is gone, or there is no tenant in which this server can be used: in the same
     words for a tenant that exists and one that does not (ruling 8). Raises ``NotAdmitted`` where an administrator has
@@ -136,34 +137,34 @@ def question(
     """
     client, endpoint = _asker(reader, pending, rules), _endpoint(reader, pending, rules)
     catalogue = permissions.catalogue(reader)
-    choices = _choices(reader, pending, user, client, endpoint)
-    if not choices:
+    found = choices(reader, pending, user, client, endpoint, browser)
+    if not found:
         raise Refused(faults.NO_TENANT, status=403, reason=f"user {user.id} has no tenant with {endpoint.path}")
-    choices = _admitted(reader, pending, client, choices, rules)
-    wanted = [choice for choice in choices if choice.tenant.slug == tenant_slug]
-    useful = [choice for choice in choices if choice.allowed - {OFFLINE_ACCESS}]
-    chosen = [*wanted, *useful, *choices][0]
+    found = _admitted(reader, pending, client, found, rules)
+    wanted = [choice for choice in found if choice.tenant.slug == tenant_slug]
+    useful = [choice for choice in found if choice.allowed - {OFFLINE_ACCESS}]
+    chosen = [*wanted, *useful, *found][0]
     return Question(
-        pending=pending, client=client, endpoint=endpoint, user=user, choices=choices, chosen=chosen,
-        held=_held(reader, user, client, chosen.tenant, endpoint), catalogue=catalogue,
-    )  # fmt: skip
+        pending=pending, client=client, endpoint=endpoint, user=user, choices=found, chosen=chosen, catalogue=catalogue
+    )
 
 
 def approve(  # noqa: PLR0913
     tx: Transaction, form: ShownForm, *, tenant_slug: str, ticked: frozenset[str], rules: ConsentRules, now: Instant,
-    entropy: Entropy, request_id: str | None = None,
+    entropy: Entropy, request_id: str | None = None, browser: Fingerprint | None = None,
 ) -> Answered | AskAgain:  # fmt: skip
-    """Grant what was ticked, of what was shown, as far as the person may.
+    """Grant what was ticked, of what was shown, as far as the person may; ``browser`` as for ``question``.
 
     Raises ``PageError``: the answer is not one that the page offered, or the request is answered already (G3 to G5).
     """
     pending = form.pending
-    if ticked - set(pending.scopes):
-        raise PageError(faults.REQUEST_FOREIGN, reason=f"not on the page: {sorted(ticked - set(pending.scopes))[:5]}")
+    if ticked - set(form.shown):
+        raise PageError(faults.REQUEST_FOREIGN, reason=f"not on the page: {sorted(ticked - set(form.shown))[:5]}")
     user = _answering_user(tx, form)
-    _lock(tx, tenant_slug)
+    _lock(tx, pending, user, tenant_slug, browser)
     client, endpoint = _asker(tx, pending, rules), _endpoint(tx, pending, rules)
-    choice = next((c for c in _choices(tx, pending, user, client, endpoint) if c.tenant.slug == tenant_slug), None)
+    found = choices(tx, pending, user, client, endpoint, browser)
+    choice = next((each for each in found if each.tenant.slug == tenant_slug), None)
     if choice is None:
         raise Refused(faults.REQUEST_FOREIGN, status=403, reason="tenant is none that this person could choose")
     _admitted(tx, pending, client, [choice], rules)
@@ -171,14 +172,19 @@ def approve(  # noqa: PLR0913
         # What is granted was on the page as it is granted: another tenant with other rights is shown first.
         message = f"In {choice.tenant.name} you may do other things. Look again, then approve."
         return AskAgain(tenant_slug, ticked, form.offered, message)
-    connection = _connection(pending, user, client, endpoint, choice, ticked & choice.allowed, form.offered)
+    # What the page showed counts, not what it would show by now: the person said yes to that.
+    allowed = grantable(tx, form.shown, user, client, choice.tenant) & form.offered
+    connection = _connection(form, client, endpoint, choice.tenant, granted=ticked & allowed, allowed=allowed)
     if not connection.scopes:
         return AskAgain(tenant_slug, ticked, form.offered, NOTHING_CHOSEN)
     _claim(tx, pending, now)
     rules.directory.remember(tx, client, now)
-    return Answered(
-        _grant(tx, pending, _timed(connection, rules, now, entropy), client, rules, now, entropy, request_id)
-    )
+    connection = _timed(replace(connection, browser=browser), rules, now, entropy)
+    before = earlier(tx, pending, user, client, choice.tenant, endpoint, browser)
+    location = _grant(tx, pending, connection, client, rules, now, entropy, request_id)
+    for each in before:
+        narrow(tx, each, connection.declined, by=connection, now=now, request_id=request_id)
+    return Answered(location, connection)
 
 
 def deny(
@@ -229,73 +235,43 @@ def _answering_user(reader: Reader, form: ShownForm) -> User:
     return user
 
 
-def _lock(tx: Transaction, tenant_slug: str) -> None:
+def _lock(tx: Transaction, pending: Pending, user: User, tenant_slug: str, browser: Fingerprint | None) -> None:
     tenant = accounts.tenant_by_slug(tx, tenant_slug)
     if tenant is not None:
-        tx.lock_tenant(tenant.id, for_rights=False)
-
-
-def _choices(reader: Reader, pending: Pending, user: User, client: Client, endpoint: Endpoint) -> list[Choice]:
-    found = []
-    for tenant, membership in accounts.memberships_of_user(reader, user.id):
-        pinned_elsewhere = endpoint.tenant_slug not in (None, tenant.slug)
-        if pinned_elsewhere or not servers.enabled(reader, tenant.id, endpoint.server_id):
-            continue
-        allowed = _allowed(reader, pending, user, client, tenant)
-        found.append(Choice(tenant=tenant, roles=membership.roles, allowed=allowed))
-    return found
+        before = connections.connections_of_user(tx, user.id) if browser else []
+        may_narrow = any(each.browser == browser and each.client_id == pending.request.client_id for each in before)
+        tx.lock_tenant(tenant.id, for_rights=may_narrow)
 
 
 def _admitted(
-    reader: Reader, pending: Pending, client: Client, choices: Sequence[Choice], rules: ConsentRules
+    reader: Reader, pending: Pending, client: Client, found: Sequence[Choice], rules: ConsentRules
 ) -> list[Choice]:
     """Return the tenants that this client may be let into. Raises ``NotAdmitted`` where there is none."""
     uri = pending.request.redirect_uri
-    why = [rules.admission.why_not(reader, choice.tenant.id, client, uri) for choice in choices]
-    admitted = [choice for choice, fault in zip(choices, why, strict=True) if fault is None]
+    why = [rules.admission.why_not(reader, choice.tenant.id, client, uri) for choice in found]
+    admitted = [choice for choice, fault in zip(found, why, strict=True) if fault is None]
     if not admitted and why[0] is not None:
-        raise NotAdmitted(why[0], tenant=choices[0].tenant, client=client)
+        raise NotAdmitted(why[0], tenant=found[0].tenant, client=client)
     return admitted
 
 
-def _allowed(reader: Reader, pending: Pending, user: User, client: Client, tenant: Tenant) -> frozenset[str]:
-    patterns = permissions.role_permissions(reader, tenant.id, user.id)
-    shown = frozenset(Permission(each) for each in pending.scopes if each != OFFLINE_ACCESS)
-    allowed: frozenset[str] = standing.within_limit(expand(patterns, shown), client)
-    return allowed | {OFFLINE_ACCESS} if OFFLINE_ACCESS in pending.scopes else allowed
-
-
-def _held(reader: Reader, user: User, client: Client, tenant: Tenant, endpoint: Endpoint) -> frozenset[Permission]:
-    held: frozenset[Permission] = frozenset()
-    for connection in connections.connections_of_user(reader, user.id):
-        same = (connection.client_id, connection.tenant_id, connection.resource) == (client.id, tenant.id, endpoint.url)
-        if same and connection.activated_at is not None and connection.revoked_at is None:
-            held |= connection.scopes
-    return held
-
-
-def _connection(  # noqa: PLR0913, PLR0917
-    pending: Pending,
-    user: User,
-    client: Client,
-    endpoint: Endpoint,
-    choice: Choice,
-    granted: frozenset[str],
-    offered: frozenset[str],
-) -> Connection:
+def _connection(
+    form: ShownForm, client: Client, endpoint: Endpoint, tenant: Tenant, *, granted: frozenset[str],
+    allowed: frozenset[str],
+) -> Connection:  # fmt: skip
     # What could not be ticked was not declined either: it stays reachable should the person's rights grow.
-    declined = (choice.allowed & offered) - granted
+    declined = allowed - granted
     return Connection(
         id=ConnectionId(""),
-        tenant_id=choice.tenant.id,
-        user_id=user.id,
+        tenant_id=tenant.id,
+        user_id=form.user_id,
         client_id=client.id,
         server_id=endpoint.server_id,
         resource=endpoint.url,
         scopes=frozenset(Permission(each) for each in granted - {OFFLINE_ACCESS}),
         declined=frozenset(Permission(each) for each in declined),
-        asked=frozenset(Permission(each) for each in pending.scopes),
-        redirect_uri=pending.request.redirect_uri,
+        asked=frozenset(Permission(each) for each in form.shown),
+        redirect_uri=form.pending.request.redirect_uri,
         created_at=Instant(0),
         expires_at=Instant(0),
     )

@@ -8,14 +8,18 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 from urllib.parse import urlencode, urlsplit
 
-from doorward.authserver.consent import AskAgain, Choice, Question
-from doorward.model import ClientKind, Permission, PermissionEntry
+from doorward.authserver import consent_memory
+from doorward.authserver.choices import Choice
+from doorward.authserver.consent import AskAgain, Question
+from doorward.model import SECOND, ClientKind, PermissionEntry
 from doorward.protocol import redirect_uri
 from doorward.protocol.scope import OFFLINE_ACCESS
 from doorward.web.words import initials
 
 CONSENT_PATH: Final = "/oauth/consent"
 SIGN_IN_PATH: Final = "/sign-in"
+
+DAY: Final = 86_400 * SECOND
 
 _AWAY: Final[Mapping[str, Any]] = {
     "name": OFFLINE_ACCESS,
@@ -52,6 +56,7 @@ def context(
         "pinned_tenant": question.endpoint.tenant_slug is not None,
         "groups": _groups(question, _ticked(question, again)),
         "message": None if again is None else again.message,
+        "remember_days": consent_memory.LIFETIME // DAY if consent_memory.may_be_remembered(question) else None,
         "request": sealed_form,
         "switch_url": sign_in_url(sealed_request, again=True),
     }
@@ -72,8 +77,8 @@ def _tenant(question: Question, choice: Choice) -> dict[str, Any]:
 
 
 def _ticked(question: Question, again: AskAgain | None) -> frozenset[str]:
-    """Return what stands ticked: by default all that may be granted but what destroys (ruling 7)."""
-    destructive = {str(entry.permission) for entry in question.catalogue if entry.destructive}
+    """Return what stands ticked: by default all that may be granted but what destroys and is new (ruling 7)."""
+    destructive = {str(entry.permission) for entry in question.catalogue if entry.destructive} - question.chosen.held
     allowed = question.chosen.allowed
     if again is None:
         return allowed - destructive
@@ -83,11 +88,11 @@ def _ticked(question: Question, again: AskAgain | None) -> frozenset[str]:
 def _groups(question: Question, ticked: frozenset[str]) -> list[dict[str, Any]]:
     entries = {str(entry.permission): entry for entry in question.catalogue}
     groups: dict[str, list[dict[str, Any]]] = {}
-    for name in question.pending.scopes:
+    for name in question.chosen.shown:
         if name in entries:
             groups.setdefault(name.partition(":")[0], []).append(_scope(question, entries[name], ticked))
     shown = [{"resource": each, "title": _title(each), "scopes": scopes} for each, scopes in groups.items()]
-    if OFFLINE_ACCESS in question.pending.scopes:
+    if OFFLINE_ACCESS in question.chosen.shown:
         scopes = [{**_AWAY, "ticked": OFFLINE_ACCESS in ticked}]
         shown.append({"resource": OFFLINE_ACCESS, "title": "When you are away", "scopes": scopes})
     return shown
@@ -101,7 +106,7 @@ def _scope(question: Question, entry: PermissionEntry, ticked: frozenset[str]) -
         "destructive": entry.destructive,
         "allowed": name in question.chosen.allowed,
         "ticked": name in ticked,
-        "new": bool(question.held) and Permission(name) not in question.held,
+        "new": bool(question.chosen.held) and name not in question.chosen.held,
     }
 
 

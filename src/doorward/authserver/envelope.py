@@ -18,7 +18,7 @@ from doorward.vault import Sealer, Unsealed
 LIFETIME: Final = 1800 * SECOND
 """Time to sign in, look and answer."""
 _REQUEST: Final = "authorization-request/1"
-_FORM: Final = "consent-form/1"
+_FORM: Final = "consent-form/2"
 """Labels of the seal. A change of the members needs a new number: then an old envelope does not open."""
 
 
@@ -48,13 +48,15 @@ class Pending:
 class ShownForm:
     """What a consent page showed to whom: the answer to it may choose among this and nothing else (G3, G11).
 
-    ``offered`` are the scopes that could be ticked in the tenant ``tenant_slug``, the one that was preselected.
+    ``shown`` are all scopes on the page, what was asked and what the client had; ``offered`` those that could be ticked
+    in the tenant ``tenant_slug``, the one that was preselected.
     """
 
     pending: Pending
     user_id: UserId
     tenant_slug: str
     offered: frozenset[str]
+    shown: tuple[str, ...]
 
 
 class Envelopes:
@@ -73,18 +75,24 @@ class Envelopes:
 
     def seal_form(self, form: ShownForm, browser: str, *, entropy: Entropy) -> str:
         """Return what a page showed, for its hidden field."""
-        shown = {"user": form.user_id, "tenant": form.tenant_slug, "offered": sorted(form.offered)}
+        shown = {
+            "user": form.user_id,
+            "tenant": form.tenant_slug,
+            "offered": sorted(form.offered),
+            "held": [each for each in form.shown if each not in form.pending.scopes],
+        }
         return self._seal(_FORM, {**_members(form.pending), "shown": shown}, browser, entropy)
 
     def open_form(self, sealed: str, browser: str | None, *, now: Instant) -> ShownForm:
         """Return what the answered page showed. Raises ``PageError`` like ``open_request``."""
         members = self._open(_FORM, sealed, browser, now)
-        shown = members["shown"]
+        shown, pending = members["shown"], _pending(members)
         return ShownForm(
-            pending=_pending(members),
+            pending=pending,
             user_id=UserId(shown["user"]),
             tenant_slug=shown["tenant"],
             offered=frozenset(shown["offered"]),
+            shown=(*pending.scopes, *shown["held"]),
         )
 
     def _seal(self, label: str, members: Mapping[str, Any], browser: str, entropy: Entropy) -> str:

@@ -57,6 +57,15 @@ _LIVE_AT_HOST: Final = Statement(
     " AND (redirect_uri LIKE 'https://' || :host || '/%' OR redirect_uri = 'https://' || :host)"
     " ORDER BY tenant_id, id"
 )
+_NARROW: Final = update(
+    connections,
+    [connections.c.scopes, connections.c.declined],
+    connections.c.id,
+    connections.c.revoked_at.is_(None),
+)
+_OF_TENANT: Final = select(
+    connections, connections.c.tenant_id, order=[connections.c.created_at.desc(), connections.c.id]
+)
 _OF_MACHINE: Final = Statement(
     sa.select(connections)
     .where(
@@ -125,6 +134,19 @@ def living_of_client(reader: Reader, client_id: ClientId) -> list[Connection]:
 def living_at_host(reader: Reader, host: str) -> list[Connection]:
     """Return the connections that were answered at an https host and not ended, in every tenant."""
     return [_connection(row) for row in reader.all(_LIVE_AT_HOST, {"host": host})]
+
+
+def connections_of_tenant(reader: Reader, tenant_id: TenantId) -> list[Connection]:
+    """Return all connections in a tenant, newest first, ended ones too."""
+    return [_connection(row) for row in reader.all(_OF_TENANT, {"tenant_id": tenant_id})]
+
+
+def narrow_connection(
+    tx: Transaction, connection_id: ConnectionId, scopes: frozenset[Permission], declined: frozenset[Permission]
+) -> bool:
+    """Set what a living connection is good for, and what was declined. False where it has ended."""
+    changed = {"id": connection_id, "scopes": records.joined(scopes), "declined": records.joined(declined)}
+    return tx.run(_NARROW, changed) == 1
 
 
 def machine_connection(
@@ -262,6 +284,7 @@ def _connection(row: Row) -> Connection:
         asked=records.permissions(row.asked),
         resources=records.subtrees(row.resources),
         redirect_uri=row.redirect_uri,
+        browser=row.browser,
         created_at=Instant(row.created_at),
         expires_at=Instant(row.expires_at),
         activated_at=row.activated_at,

@@ -34,7 +34,7 @@ INSERT_REFRESH_TOKEN: Final = Statement(
 
 CONNECTION: Final = Statement(
     "SELECT id, tenant_id, user_id, client_id, server_id, resource, scopes, declined, asked, resources, redirect_uri,"
-    " created_at, expires_at, activated_at, revoked_at, revoked_reason FROM connections WHERE id = :id"
+    " browser, created_at, expires_at, activated_at, revoked_at, revoked_reason FROM connections WHERE id = :id"
 )
 
 API_KEY: Final = Statement(

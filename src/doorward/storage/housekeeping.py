@@ -72,6 +72,10 @@ KINDS: Final = (
     ),
     _kind("sessions", "sessions", ("id",), "expires_at < :now OR ended_at < :day_ago"),
     _kind("claimed_requests", "claimed_requests", ("id",), "expires_at < :now"),
+    _kind(
+        "remembered_consents", "remembered_consents",
+        ("user_id", "tenant_id", "client_id", "redirect_uri", "resource"), "expires_at < :now",
+    ),
     _kind("revoked_access_tokens", "revoked_access_tokens", ("jti",), "expires_at < :now"),
     _kind("signing_keys", "signing_keys", ("kid",), "verifies_until < :now"),
     _kind("used_assertions", "used_assertions", ("client_id", "jti"), "expires_at < :now"),

@@ -264,6 +264,7 @@ connections = _table(
     _text("asked"),
     _text("resources", null=True),
     _text("redirect_uri"),
+    _text("browser", null=True),
     _number("created_at"),
     _number("expires_at"),
     _number("activated_at", null=True),
@@ -273,6 +274,24 @@ connections = _table(
     sa.Index(None, "tenant_id"),
     sa.Index(None, "client_id"),
 )
+
+remembered_consents = _table(
+    "remembered_consents",
+    _refers("user_id", "users.id", key=True),
+    _refers("tenant_id", "tenants.id", key=True),
+    _refers("client_id", "clients.id", key=True, cascade=True),
+    _text("redirect_uri", key=True),
+    _text("resource", key=True),
+    _text("answered"),
+    _text("granted"),
+    _text("client_digest"),
+    _number("expires_at"),
+    sa.Index(None, "client_id"),
+    sa.Index(None, "tenant_id"),
+    sa.Index(None, "expires_at"),
+    rowid=False,
+)
+"""What a person wants to be approved without a page, for a client that an administrator registered (G8, G9)."""
 
 claimed_requests = _table(
     "claimed_requests", _text("id", key=True), _number("expires_at"), sa.Index(None, "expires_at"), rowid=False

@@ -1,6 +1,7 @@
 """The pages of an authorization: the request comes in, the person is asked, the client is answered (flow 1)."""
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Final
 from urllib.parse import urlencode
 
@@ -8,7 +9,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from doorward.authserver import authorize, consent
+from doorward.authserver import authorize, consent, consent_memory
 from doorward.authserver.authorize import Answer, SignIn
 from doorward.authserver.client_documents import account
 from doorward.authserver.consent import Answered, AskAgain, ConsentRules, Question
@@ -17,7 +18,7 @@ from doorward.authserver.envelope import Pending, ShownForm
 from doorward.authserver.http.answers import see_other
 from doorward.authserver.http.services import Services
 from doorward.credentials.secret import base64url
-from doorward.model import Instant
+from doorward.model import Fingerprint, Instant
 from doorward.protocol import authorization, faults, form
 from doorward.protocol.discovery import AUTHORIZATION_PATH
 from doorward.protocol.errors import PageError
@@ -28,7 +29,7 @@ from doorward.web.origin import require_same_origin
 from doorward.web.refused import Refused
 
 BROWSER_ID_BYTES: Final = 24
-_FORM_FIELDS: Final = frozenset({"request", "scope", "tenant", "answer"})
+_FORM_FIELDS: Final = frozenset({"request", "scope", "tenant", "answer", "remember"})
 
 
 class AuthorizationPages:
@@ -117,6 +118,7 @@ class AuthorizationPages:
             raise Refused(faults.REQUEST_FOREIGN, status=403, reason="form of another user")
         answer, ticked = submitted.one("answer"), frozenset(submitted.many("scope"))
         tenant_slug, rules = submitted.one("tenant") or shown.tenant_slug, self._consent_rules
+        device, remember = self._device(request), submitted.one("remember") == "yes"
         if answer == "show":
             return AskAgain(tenant_slug, ticked, shown.offered, None)
         if answer not in {"approve", "deny"}:
@@ -127,10 +129,12 @@ class AuthorizationPages:
             self._with.require_session(tx, secret, now)
             if answer == "deny":
                 return consent.deny(tx, shown, rules=rules, now=now, request_id=name)
-            return consent.approve(
+            outcome = consent.approve(
                 tx, shown, tenant_slug=tenant_slug, ticked=ticked, rules=rules, now=now, entropy=self._with.entropy,
-                request_id=name,
+                request_id=name, browser=device,
             )  # fmt: skip
+            consent_memory.keep(tx, shown, outcome, remember=remember, directory=rules.directory, now=now)
+            return outcome
 
         return await self._with.database.write(decide)
 
@@ -139,6 +143,8 @@ class AuthorizationPages:
         now, secret = self._with.now(), self._with.cookies.session(request)
         rules = self._consent_rules
 
+        device = self._device(request)
+
         def look(reader: Reader) -> SignIn | Question:
             step = authorize.next_step(pending, self._with.session(reader, secret, now), issuer=self._with.public_url)
             if isinstance(step, Answer):
@@ -146,9 +152,13 @@ class AuthorizationPages:
             if isinstance(step, SignIn):
                 return step
             slug = None if again is None else again.tenant_slug
-            return consent.question(reader, pending, step.user, rules=rules, tenant_slug=slug)
+            return consent.question(reader, pending, step.user, rules=rules, tenant_slug=slug, browser=device)
 
         found = await self._with.database.read(look)
+        if isinstance(found, Question) and again is None:
+            answered = await self._answer_as_before(request, found)
+            if answered is not None:
+                return see_other(answered.location)
         browser = self._with.cookies.browser_id(request) or ""
         sealed = self._with.envelopes.seal_request(pending, browser, entropy=self._with.entropy)
         if isinstance(found, SignIn):
@@ -161,6 +171,32 @@ class AuthorizationPages:
                 found, sealed_form=form_seal, sealed_request=sealed, again=again, verified_host=self._verified_host
             ),
         )  # fmt: skip
+
+    async def _answer_as_before(self, request: Request, asked: Question) -> Answered | None:
+        """Approve without a page what the person wants to be approved without one; None where there has to be one."""
+        now, secret, name, device = (
+            self._with.now(),
+            self._with.cookies.session(request),
+            request_id.of(request),
+            self._device(request),
+        )
+        look = partial(consent_memory.is_remembered, question=asked, now=now)
+        if not await self._with.database.read(look):
+            return None
+
+        def decide(tx: Transaction) -> Answered | None:
+            self._with.require_session(tx, secret, now)
+            return consent_memory.approve_as_before(
+                tx, asked.pending, asked.user, rules=self._consent_rules, now=now, entropy=self._with.entropy,
+                request_id=name, browser=device,
+            )  # fmt: skip
+
+        return await self._with.database.write(decide)
+
+    def _device(self, request: Request) -> Fingerprint | None:
+        """Return what tells this browser's device from others, in the form that is stored."""
+        browser = self._with.cookies.browser_id(request)
+        return None if browser is None else self._with.fingerprinter.of(f"browser {browser}")
 
     def _begin(self, reader: Reader, pairs: Sequence[tuple[str, str]], now: Instant) -> Pending:
         return authorize.begin(

@@ -294,6 +294,7 @@ def _tables() -> None:
         sa.Column("asked", sa.Text(), nullable=False),
         sa.Column("resources", sa.Text(), nullable=True),
         sa.Column("redirect_uri", sa.Text(), nullable=False),
+        sa.Column("browser", sa.Text(), nullable=True),
         sa.Column("created_at", sa.BigInteger(), autoincrement=False, nullable=False),
         sa.Column("expires_at", sa.BigInteger(), autoincrement=False, nullable=False),
         sa.Column("activated_at", sa.BigInteger(), autoincrement=False, nullable=True),
@@ -329,6 +330,30 @@ def _tables() -> None:
         sa.PrimaryKeyConstraint("client_id", name=op.f("pk_registration_tokens")),
         sqlite_with_rowid=False,
     )
+    op.create_table(
+        "remembered_consents",
+        sa.Column("user_id", sa.Text(), nullable=False),
+        sa.Column("tenant_id", sa.Text(), nullable=False),
+        sa.Column("client_id", sa.Text(), nullable=False),
+        sa.Column("redirect_uri", sa.Text(), nullable=False),
+        sa.Column("resource", sa.Text(), nullable=False),
+        sa.Column("answered", sa.Text(), nullable=False),
+        sa.Column("granted", sa.Text(), nullable=False),
+        sa.Column("client_digest", sa.Text(), nullable=False),
+        sa.Column("expires_at", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.ForeignKeyConstraint(
+            ["client_id"], ["clients.id"], name=op.f("fk_remembered_consents_client_id"), ondelete="CASCADE"
+        ),
+        sa.ForeignKeyConstraint(["tenant_id"], ["tenants.id"], name=op.f("fk_remembered_consents_tenant_id")),
+        sa.ForeignKeyConstraint(["user_id"], ["users.id"], name=op.f("fk_remembered_consents_user_id")),
+        sa.PrimaryKeyConstraint(
+            "user_id", "tenant_id", "client_id", "redirect_uri", "resource", name=op.f("pk_remembered_consents")
+        ),
+        sqlite_with_rowid=False,
+    )
+    op.create_index(op.f("ix_remembered_consents_client_id"), "remembered_consents", ["client_id"], unique=False)
+    op.create_index(op.f("ix_remembered_consents_expires_at"), "remembered_consents", ["expires_at"], unique=False)
+    op.create_index(op.f("ix_remembered_consents_tenant_id"), "remembered_consents", ["tenant_id"], unique=False)
     op.create_table(
         "resources",
         sa.Column("id", sa.Text(), nullable=False),
@@ -516,7 +541,7 @@ _SQLITE = (
     """CREATE TRIGGER stamp_tenant_servers_update AFTER UPDATE ON tenant_servers BEGIN UPDATE revisions SET value = random() WHERE scope IN (OLD.tenant_id, NEW.tenant_id); END""",
     """CREATE TRIGGER stamp_tenant_servers_delete AFTER DELETE ON tenant_servers BEGIN UPDATE revisions SET value = random() WHERE scope IN (OLD.tenant_id); END""",
     """CREATE TRIGGER stamp_connections_insert AFTER INSERT ON connections BEGIN UPDATE revisions SET value = random() WHERE scope IN (NEW.tenant_id); END""",
-    """CREATE TRIGGER stamp_connections_update AFTER UPDATE OF id, tenant_id, user_id, client_id, server_id, resource, scopes, declined, asked, resources, redirect_uri, created_at, expires_at, activated_at, revoked_at ON connections BEGIN UPDATE revisions SET value = random() WHERE scope IN (OLD.tenant_id, NEW.tenant_id); END""",
+    """CREATE TRIGGER stamp_connections_update AFTER UPDATE OF id, tenant_id, user_id, client_id, server_id, resource, scopes, declined, asked, resources, redirect_uri, browser, created_at, expires_at, activated_at, revoked_at ON connections BEGIN UPDATE revisions SET value = random() WHERE scope IN (OLD.tenant_id, NEW.tenant_id); END""",
     """CREATE TRIGGER stamp_connections_delete AFTER DELETE ON connections BEGIN UPDATE revisions SET value = random() WHERE scope IN (OLD.tenant_id); END""",
     """CREATE TRIGGER stamp_api_keys_insert AFTER INSERT ON api_keys BEGIN UPDATE revisions SET value = random() WHERE scope IN (NEW.tenant_id); END""",
     """CREATE TRIGGER stamp_api_keys_update AFTER UPDATE OF id, tenant_id, user_id, created_by, name, prefix, last_four, fingerprint, scopes, resources, created_at, expires_at, revoked_at ON api_keys BEGIN UPDATE revisions SET value = random() WHERE scope IN (OLD.tenant_id, NEW.tenant_id); END""",
@@ -593,7 +618,7 @@ END $$""",
     """CREATE TRIGGER stamp_tenant_servers_update AFTER UPDATE ON tenant_servers FOR EACH ROW EXECUTE FUNCTION doorward_stamp_row()""",
     """CREATE TRIGGER stamp_tenant_servers_delete AFTER DELETE ON tenant_servers FOR EACH ROW EXECUTE FUNCTION doorward_stamp_row()""",
     """CREATE TRIGGER stamp_connections_insert AFTER INSERT ON connections FOR EACH ROW EXECUTE FUNCTION doorward_stamp_row()""",
-    """CREATE TRIGGER stamp_connections_update AFTER UPDATE OF id, tenant_id, user_id, client_id, server_id, resource, scopes, declined, asked, resources, redirect_uri, created_at, expires_at, activated_at, revoked_at ON connections FOR EACH ROW EXECUTE FUNCTION doorward_stamp_row()""",
+    """CREATE TRIGGER stamp_connections_update AFTER UPDATE OF id, tenant_id, user_id, client_id, server_id, resource, scopes, declined, asked, resources, redirect_uri, browser, created_at, expires_at, activated_at, revoked_at ON connections FOR EACH ROW EXECUTE FUNCTION doorward_stamp_row()""",
     """CREATE TRIGGER stamp_connections_delete AFTER DELETE ON connections FOR EACH ROW EXECUTE FUNCTION doorward_stamp_row()""",
     """CREATE TRIGGER stamp_api_keys_insert AFTER INSERT ON api_keys FOR EACH ROW EXECUTE FUNCTION doorward_stamp_row()""",
     """CREATE TRIGGER stamp_api_keys_update AFTER UPDATE OF id, tenant_id, user_id, created_by, name, prefix, last_four, fingerprint, scopes, resources, created_at, expires_at, revoked_at ON api_keys FOR EACH ROW EXECUTE FUNCTION doorward_stamp_row()""",

@@ -1,0 +1,55 @@
+"""What becomes of a connection after it was made: it can be narrowed and ended, and never widened (G14, D3)."""
+
+from typing import Final
+
+from doorward import audit
+from doorward.model import Connection, Instant, Permission, UserId
+from doorward.storage import connections, consents
+from doorward.storage.database import Transaction
+
+LEFT_NOTHING: Final = "nothing was left of it when its client was approved again"
+
+
+def narrow(
+    tx: Transaction, connection: Connection, taken: frozenset[Permission], *, by: Connection, now: Instant,
+    request_id: str | None = None,
+) -> bool:  # fmt: skip
+    """Take from ``connection`` what its person unticked when they approved ``by``; say whether that was anything.
+
+    The rest goes on: another installation on the same device may be using it. A connection of which nothing is left
+    ends. The tenant must be locked for rights.
+    """
+    left = connection.scopes - taken
+    if left == connection.scopes:
+        return False
+    if not left:
+        return end(tx, connection, LEFT_NOTHING, by="person", actor_id=by.user_id, now=now, request_id=request_id)
+    declined = connection.declined | (connection.scopes & taken)
+    if not connections.narrow_connection(tx, connection.id, left, declined):
+        return False
+    audit.record(
+        tx, name="connection:narrowed", at=now, tenant_id=connection.tenant_id, actor_id=by.user_id,
+        subject=connection.id,
+        detail={"taken": " ".join(sorted(connection.scopes & taken)), "scopes": " ".join(sorted(left)), "by": by.id},
+        request_id=request_id,
+    )  # fmt: skip
+    return True
+
+
+def end(  # noqa: PLR0913
+    tx: Transaction, connection: Connection, reason: str, *, by: str, now: Instant, actor_id: UserId | None = None,
+    request_id: str | None = None,
+) -> bool:  # fmt: skip
+    """End a connection for ever, from its next call on; False where it had ended before.
+
+    ``reason`` is private, ``by`` says in the audit trail who did it. Whoever ended it is asked before the client comes in
+    again (G8). The tenant must be locked for rights.
+    """
+    if not connections.revoke_connection(tx, connection.id, now, reason):
+        return False
+    consents.forget_consents(tx, connection.user_id, connection.client_id)
+    audit.record(
+        tx, name="connection:revoked", at=now, tenant_id=connection.tenant_id, actor_id=actor_id,
+        subject=connection.id, detail={"client": connection.client_id, "by": by}, request_id=request_id,
+    )  # fmt: skip
+    return True
