@@ -370,3 +370,15 @@ async def test_a_token_form_of_one_tenant_is_none_of_another(world: World) -> No
     form = {name: value for name, value in tk(code).items() if name != "code"} | {"code": mallory["refresh_token"]}
     is_token_error(await world.token(form), "invalid_grant")
     assert (await world.redeem(code)).status_code == 200
+
+
+@pytest.mark.parametrize("statement", ["eyJhbGciOiJub25lIn0.e30.", "x", {"iss": "x"}])
+async def test_E12_no_software_statement_is_believed_or_ignored(world: World, statement: object) -> None:
+    is_token_error(await post(world, NATIVE | {"software_statement": statement}), "invalid_software_statement")
+
+
+@pytest.mark.parametrize(
+    "uri", ["com.example.app://user@evil.example/cb", "http://user@127.0.0.1/cb", "http://127.0.0.1:1@evil.example/cb"]
+)
+async def test_A5_no_user_name_is_registered_in_any_scheme(world: World, uri: str) -> None:
+    is_token_error(await post(world, NATIVE | {"redirect_uris": [uri]}), "invalid_redirect_uri")

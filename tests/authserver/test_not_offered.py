@@ -18,6 +18,7 @@ GRANTS = (
 """Every grant that has a name of its own in the registries we know of."""
 ELSEWHERE = (
     "pushed_authorization_request_endpoint", "backchannel_authentication_endpoint", "check_session_iframe",
+    "authorization_grant_profiles_supported", "dpop_signing_alg_values_supported", "identity_chaining_requested_token_types_supported",
     "registration_client_uri",
 )  # fmt: skip
 

@@ -1,7 +1,7 @@
 """The requirements manifest and the tests agree, both ways.
 
-``product.yaml``, ``spec.yaml``, ``security.yaml`` and ``pains.yaml`` hold what Doorward promises: an id, where the promise comes from,
-what it says, and either the tests that show it or the gap with its reason. A test may also name an id itself:
+``product.yaml``, ``spec.yaml``, ``security.yaml``, ``pains.yaml``, ``clients.yaml`` and ``wire.yaml`` hold what Doorward
+promises: an id, where the promise comes from, what it says, and either the tests that show it or the gap with its reason. A test may also name an id itself:
 ``@pytest.mark.requirement("A1", "spec/R10")``, or a security case in its name (``test_J3_…`` is ``security/J3``).
 A bare id means the product's in a mark and the security catalogue's in a name, unless only the other has it.
 """
@@ -25,7 +25,7 @@ SECURITY_CASES = re.compile(r"(?<=_)([A-Na-n]\d{1,2})(?=_)")
 def manifest() -> dict[str, Mapping[str, Any]]:
     """Return every promise, by its full id."""
     found: dict[str, Mapping[str, Any]] = {}
-    for kind in ("product", "spec", "security", "pains"):
+    for kind in ("product", "spec", "security", "pains", "clients", "wire"):
         for entry in yaml.safe_load(text(FOLDER / f"{kind}.yaml")):
             full = f"{kind}/{entry['id']}"
             assert full not in found, f"{full} stands twice"
