@@ -5,6 +5,7 @@
 #   make check   formatting, lint, types, dependency direction, templates, spelling
 #   make fix     what of that can be mended by a tool
 #   make bench   speed, next to nginx on the same machine
+#   make policy-fuzz   the decider against its reference, ten million times
 
 PYTHON ?= python3
 TESTS ?= tests
@@ -15,7 +16,7 @@ PIP := $(BIN)/pip --disable-pip-version-check --quiet
 PINS := $(PIP) install --require-hashes --only-binary :all:
 export PYTHON
 
-.PHONY: demo test check fix bench clean
+.PHONY: demo test check fix bench policy-fuzz clean
 .DELETE_ON_ERROR:
 
 demo: .venv/.demo
@@ -47,6 +48,9 @@ fix: .venv/.dev
 bench: .venv/.demo
 	requirements/need nginx wrk
 	$(BIN)/python -m bench
+
+policy-fuzz: .venv/.dev
+	POLICY_CASES=10000000 $(BIN)/python -m pytest --timeout=0 tests/policy/test_reference.py
 
 clean:
 	rm -rf .venv .cache build dist tests/clients/node_modules

@@ -86,12 +86,21 @@ class Role:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Placement:
+    """A role, by name, bound at a node of the tree: it holds there and below."""
+
+    role: str
+    resource_id: ResourceId
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Membership:
     """A user's place in a tenant, with the names of the roles bound there. No role means no right."""
 
     tenant_id: TenantId
     user_id: UserId
     roles: tuple[str, ...]
+    """At the tenant: they hold everywhere in it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -128,7 +137,10 @@ class RuleKind(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ResourceArgument:
-    """Which argument names a node of the tree: a JSON pointer (RFC 6901) into the arguments, and the node's type."""
+    """Which argument names a node of the tree: a JSON pointer (RFC 6901) into the arguments, and the node's type.
+
+    A part of the pointer that is ``*`` stands for every item of a list: ``/document_ids/*``.
+    """
 
     pointer: str
     type: str
@@ -145,7 +157,8 @@ class ToolRule:
     kind: RuleKind = RuleKind.TOOL
     match: str
     requires: frozenset[Permission]
-    resource: ResourceArgument | None = None
+    resources: tuple[ResourceArgument, ...] = ()
+    """Every node that one of them names has to be within reach."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -352,6 +365,7 @@ class Principal:
     tenant_slug: str
     tenant_name: str
     permissions: frozenset[Permission]
+    """At the tenant, and so at every node."""
     credential: CredentialKind
     credential_id: str
     """The connection's id or the API key's id."""
@@ -367,3 +381,5 @@ class Principal:
     """Servers this principal's tenant has enabled and this credential may use."""
     expires_at: Instant | None
     """When the presented credential itself ends; checked at every decision."""
+    placed: tuple[tuple[ResourceId, frozenset[Permission]], ...] = ()
+    """What roles bound at nodes of the tree give there and below, beyond ``permissions``."""

@@ -59,7 +59,9 @@ OTHER_CLIENT = Client(
 )
 RULES = (
     ToolRule(match="echo", requires=frozenset({READ})),
-    ToolRule(match="write_*", requires=frozenset({WRITE}), resource=ResourceArgument(pointer="/folder", type="folder")),
+    ToolRule(
+        match="write_*", requires=frozenset({WRITE}), resources=(ResourceArgument(pointer="/folder", type="folder"),)
+    ),
     ToolRule(match="drop_*", requires=frozenset({ADMIN})),
     ToolRule(match="forbidden", requires=frozenset()),
     ToolRule(kind=RuleKind.RESOURCE, match="mem://open", requires=frozenset({READ})),
@@ -68,7 +70,7 @@ RULES = (
         kind=RuleKind.RESOURCE,
         match="mem://docs/{document}",
         requires=frozenset({READ}),
-        resource=ResourceArgument(pointer="/document", type="document"),
+        resources=(ResourceArgument(pointer="/document", type="document"),),
     ),
     ToolRule(kind=RuleKind.RESOURCE, match="mem://vault/{item}", requires=frozenset({ADMIN})),
     ToolRule(kind=RuleKind.PROMPT, match="p_open", requires=frozenset({READ})),

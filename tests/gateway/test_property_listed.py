@@ -39,6 +39,7 @@ TREE = ResourceTree(
         for key, parent in (("d1", None), ("d2", None), ("d3", ResourceId("d1")))
     ]
 )
+PLACES = [ResourceId("d1"), ResourceId("d2"), ResourceId("d3"), ResourceId("gone")]
 FULL = (Era.MODERN, "2026-07-28", 1)
 
 sets = st.frozensets(st.sampled_from(PERMISSIONS))
@@ -49,8 +50,8 @@ patterns = st.sampled_from(["*", "read_*", "write_?", "drop", "x.y", "m://docs/{
 def rules(draw: st.DrawFn) -> ToolRule:
     kind = draw(st.sampled_from(list(RuleKind)))
     match = draw(patterns.filter(lambda text: ("://" in text) == (kind is RuleKind.RESOURCE)))
-    argument = ResourceArgument(pointer="/document", type="document") if draw(st.booleans()) else None
-    return ToolRule(kind=kind, match=match, requires=draw(sets), resource=argument)
+    named = (ResourceArgument(pointer="/document", type="document"),) if draw(st.booleans()) else ()
+    return ToolRule(kind=kind, match=match, requires=draw(sets), resources=named)
 
 
 @st.composite
@@ -75,6 +76,7 @@ def views(draw: st.DrawFn) -> View:
         resources=draw(st.none() | st.just(frozenset({ResourceId("d1")}))),
         servers=draw(st.sampled_from([frozenset({ServerId("s")}), frozenset({ServerId("s")}), frozenset()])),
         expires_at=draw(st.sampled_from([None, Instant(5), Instant(50)])),
+        placed=tuple((node, draw(sets)) for node in draw(st.sets(st.sampled_from(PLACES)))),
     )  # fmt: skip
     return View(principal=principal, governed=Governed(server, offer), tree=TREE, now=Instant(10), words={})
 

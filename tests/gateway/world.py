@@ -21,7 +21,7 @@ from doorward.credentials.secret import Fingerprinter
 from doorward.credentials.signing_keys import SigningKeys
 from doorward.gateway.exchange import AsgiApp, Receive, Scope, Send
 from doorward.gateway.proxy import Gateway
-from doorward.model import SECOND, Connection, ConnectionId, Instant, Permission, ResourceId
+from doorward.model import SECOND, Connection, ConnectionId, Instant, Permission, Placement, ResourceId
 from doorward.protocol.endpoints import Endpoint
 from doorward.storage import connections, permissions
 from doorward.storage.database import Database
@@ -167,6 +167,12 @@ class World:
         """Give somebody these roles and no others."""
         tenant, _ = MEMBERS[name]
         await self.database.write(lambda tx: permissions.set_membership(tx, tenant.id, user(name).id, roles))
+
+    async def place(self, name: str, *places: tuple[str, ResourceId]) -> None:
+        """Bind these roles, and no others, at nodes of the tree for somebody."""
+        tenant, _ = MEMBERS[name]
+        bound = [Placement(role=role, resource_id=node) for role, node in places]
+        await self.database.write(lambda tx: permissions.set_placements(tx, tenant.id, user(name).id, bound))
 
     async def modern(
         self,

@@ -32,24 +32,33 @@ def path_to_root(node: str, parents: Mapping[str, str | None]) -> list[str]:
 def answer(who: Mapping[str, Any], ask: Mapping[str, Any], parents: Mapping[str, str | None], now: int) -> str:
     """Decide.
 
-    ``who``: rights, scopes, declined, can_step_up, roots (or None), servers, expires (or None).
-    ``ask``: server, requires, target (None: none; False: cannot be resolved; else a node's id).
+    ``who``: rights, placed (node: rights there and below), scopes, declined, can_step_up, roots (or None), servers,
+    expires (or None). ``ask``: server, requires, targets (None: none; False: cannot be resolved; else nodes' ids).
     """
     alive = who["expires"] is None or now < who["expires"]
     enabled = ask["server"] in who["servers"]
-    person_may = bool(ask["requires"]) and all(need in who["rights"] for need in ask["requires"])
-    if not (alive and enabled and person_may):
+    if not (alive and enabled and ask["requires"] and may_somewhere(who, ask["requires"], parents)):
         return "denied"
     if not all(need in who["scopes"] for need in ask["requires"]):
         unticked = any(need in who["declined"] and need not in who["scopes"] for need in ask["requires"])
         return "reachable" if who["can_step_up"] and not unticked else "denied"
-    return "allowed" if inside(ask["target"], who["roots"], parents) else "denied"
+    if ask["targets"] is None:
+        return "allowed"
+    if ask["targets"] is False:
+        return "denied"
+    good = all(may_at(who, ask["requires"], node, parents) for node in ask["targets"])
+    return "allowed" if good else "denied"
 
 
-def inside(target: Any, roots: list[str] | None, parents: Mapping[str, str | None]) -> bool:
-    """No target is always inside; one that cannot be resolved never is; else some root is on its path."""
-    if target is None:
-        return True
-    if target is False or target not in parents:
-        return False
-    return roots is None or any(step in roots for step in path_to_root(target, parents))
+def may_somewhere(who: Mapping[str, Any], requires: list[str], parents: Mapping[str, str | None]) -> bool:
+    """At the tenant, or at some node of it that the credential reaches."""
+    everywhere = all(need in who["rights"] for need in requires)
+    return everywhere or any(may_at(who, requires, node, parents) for node in parents)
+
+
+def may_at(who: Mapping[str, Any], requires: list[str], node: str, parents: Mapping[str, str | None]) -> bool:
+    """The node is there, below a root of the credential, and the person's rights on its path are enough."""
+    path = path_to_root(node, parents)
+    reached = bool(path) and (who["roots"] is None or any(step in who["roots"] for step in path))
+    held = {*who["rights"], *(right for step in path for right in who["placed"].get(step, ()))}
+    return reached and held.issuperset(requires)

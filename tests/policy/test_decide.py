@@ -68,7 +68,7 @@ def reason(principal: Principal, question: Question) -> DenialReason | None:
 
 
 def test_right_and_scope_allow() -> None:
-    assert decide(EDITOR, READING, TREE, NOW) == Allowed("get_document", None)
+    assert decide(EDITOR, READING, TREE, NOW) == Allowed("get_document")
 
 
 def test_a_scope_that_was_not_asked_for_is_reachable_with_all_the_call_needs() -> None:
@@ -104,16 +104,16 @@ def test_a_server_that_is_not_enabled_is_refused() -> None:
 @pytest.mark.parametrize(
     ("roots", "target", "expected"),
     [
-        (None, Target(OTHER), None),
+        (None, Target(frozenset({OTHER})), None),
         (None, Unresolvable(), DenialReason.UNRESOLVABLE),
-        (None, Target(ResourceId("gone")), DenialReason.UNRESOLVABLE),
+        (None, Target(frozenset({ResourceId("gone")})), DenialReason.UNRESOLVABLE),
         (frozenset({WORKSPACE}), NoTarget(), None),
-        (frozenset({WORKSPACE}), Target(WORKSPACE), None),
-        (frozenset({WORKSPACE}), Target(PROJECT), None),
-        (frozenset({PROJECT}), Target(WORKSPACE), DenialReason.OUTSIDE_RESOURCES),
-        (frozenset({WORKSPACE}), Target(OTHER), DenialReason.OUTSIDE_RESOURCES),
+        (frozenset({WORKSPACE}), Target(frozenset({WORKSPACE})), None),
+        (frozenset({WORKSPACE}), Target(frozenset({PROJECT})), None),
+        (frozenset({PROJECT}), Target(frozenset({WORKSPACE})), DenialReason.OUTSIDE_RESOURCES),
+        (frozenset({WORKSPACE}), Target(frozenset({OTHER})), DenialReason.OUTSIDE_RESOURCES),
         (frozenset({WORKSPACE}), Unresolvable(), DenialReason.UNRESOLVABLE),
-        (frozenset(), Target(PROJECT), DenialReason.OUTSIDE_RESOURCES),
+        (frozenset(), Target(frozenset({PROJECT})), DenialReason.OUTSIDE_RESOURCES),
     ],
 )
 def test_targets(
@@ -123,10 +123,13 @@ def test_targets(
 
 
 def test_an_allowed_call_names_its_target() -> None:
-    assert decide(EDITOR, replace(READING, target=Target(PROJECT)), TREE, NOW) == Allowed("get_document", PROJECT)
+    assert decide(EDITOR, replace(READING, target=Target(frozenset({PROJECT}))), TREE, NOW) == Allowed("get_document")
 
 
-@pytest.mark.parametrize("target", [Target(PROJECT), Target(OTHER), Target(ResourceId("gone")), Unresolvable()])
+@pytest.mark.parametrize(
+    "target",
+    [Target(frozenset({PROJECT})), Target(frozenset({OTHER})), Target(frozenset({ResourceId("gone")})), Unresolvable()],
+)
 @pytest.mark.parametrize(
     ("principal", "question"),
     [

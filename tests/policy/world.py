@@ -1,5 +1,6 @@
 """Random small worlds: a catalogue, a tree with foreign and broken parts, a principal and a question."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from random import Random
 
@@ -34,6 +35,7 @@ class World:
     """One case."""
 
     patterns: tuple[str, ...]
+    placed: Mapping[ResourceId, tuple[str, ...]]
     principal: Principal
     question: Question
     resources: tuple[Resource, ...]
@@ -51,12 +53,13 @@ class World:
 
 def random_world(chance: Random) -> World:
     """Return a case in which every refusal, and no refusal, is likely enough to be met often."""
-    patterns = tuple(chance.sample(PATTERNS, chance.randint(0, 4)))
+    patterns = tuple(chance.sample(PATTERNS, chance.randint(0, 3)))
     resources = tuple(
         Resource(id=node, tenant_id=TENANT, type="project", key=node, name=node, parent_id=_parent(chance, node))
         for node in chance.sample(NODES, chance.randint(3, len(NODES)))
     )
-    return World(patterns, _principal(chance, patterns), _question(chance), resources)
+    placed = {node: tuple(chance.sample(PATTERNS, chance.randint(1, 2))) for node in _some(chance, NODES, 0.25)}
+    return World(patterns, placed, _principal(chance, patterns, placed), _question(chance), resources)
 
 
 def _parent(chance: Random, node: ResourceId) -> ResourceId | None:
@@ -64,7 +67,7 @@ def _parent(chance: Random, node: ResourceId) -> ResourceId | None:
     return None if chance.random() < 0.3 else chance.choice(NODES)
 
 
-def _principal(chance: Random, patterns: tuple[str, ...]) -> Principal:
+def _principal(chance: Random, patterns: tuple[str, ...], placed: Mapping[ResourceId, tuple[str, ...]]) -> Principal:
     api_key = chance.random() < 0.3
     return Principal(
         user_id=UserId("user"),
@@ -86,11 +89,13 @@ def _principal(chance: Random, patterns: tuple[str, ...]) -> Principal:
         expires_at=chance.choice(
             (None, None, Instant(NOW - 1), NOW, Instant(NOW + 1), Instant(NOW + 1), Instant(NOW + 9))
         ),
+        placed=tuple((node, expand(given, CATALOGUE)) for node, given in placed.items()),
     )
 
 
 def _question(chance: Random) -> Question:
-    targets = (NoTarget(), Unresolvable(), *(Target(node) for node in NODES))
+    pairs = (Target(frozenset(chance.sample(NODES, 2))) for _ in range(3))
+    targets = (NoTarget(), Unresolvable(), *(Target(frozenset({node})) for node in NODES), *pairs)
     return Question(
         server_id=SERVERS[0],
         requires=frozenset(chance.sample(CATALOGUE, chance.choice((0, 1, 1, 1, 1, 2, 2, 3)))),

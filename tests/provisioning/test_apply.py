@@ -143,6 +143,25 @@ async def test_empty_roles_take_a_members_rights_away(deployment: Deployment) ->
     assert WRITE in await deployment.rights("ines@acme.example", "acme")
 
 
+def placed_at(*places: tuple[str, str, str]) -> dict[str, Any]:
+    at = [{"role": role, "type": kind, "key": key} for role, kind, key in places]
+    return {"tenants": [{"slug": "acme", "members": [{"user": "omar@acme.example", "roles": ["viewer"], "at": at}]}]}
+
+
+async def test_roles_at_resources_are_bound_and_taken_away(deployment: Deployment) -> None:
+    team = {
+        **TEAM,
+        "tenants": [{**TEAM["tenants"][0], "members": placed_at(("writer", "page", "p1"))["tenants"][0]["members"]}],
+    }
+    done = await deployment.apply(team)
+    assert "tenant acme: member omar@acme.example: writer at page p1" in done.lines
+    assert await deployment.plan(placed_at(("writer", "page", "p1"))) == []
+    assert await deployment.plan(members(("omar@acme.example", ["viewer"]))) == []
+    done = await deployment.apply(placed_at())
+    assert done.lines == ["tenant acme: member omar@acme.example: no role at a resource"]
+    assert await deployment.plan(placed_at()) == []
+
+
 async def test_a_tenant_keeps_an_owner(deployment: Deployment) -> None:
     await deployment.apply(TEAM)
     assert "no owner left" in await refusal(deployment, members(("ines@acme.example", [])))
@@ -254,6 +273,8 @@ async def test_each_change_is_one_audit_event_without_secrets(deployment: Deploy
         ({"tenants": [{"slug": "acme", "servers": ["wikki"]}]}, "tenants[0].servers: there is no server 'wikki'"),
         (members(("nobody@acme.example", ["viewer"])), "members[0]: there is no user 'nobody@acme.example'"),
         (members(("omar@acme.example", ["boss"])), "members[0]: there is no role 'boss'. Known here: admin, editor, owner"),
+        (placed_at(("boss", "page", "p1")), "members[0].at[0]: there is no role 'boss'"),
+        (placed_at(("writer", "page", "p9")), "members[0].at[0]: there is no resource page p9"),
         ({"tenants": [{"slug": "acme", "roles": [{"name": "r", "permissions": ["pages:burn"]}]}]}, "'pages:burn' is neither"),
         ({"tenants": [{"slug": "acme", "roles": [{"name": "viewer", "permissions": ["*:*"]}]}]}, "role 'viewer' is built in"),
         (

@@ -59,7 +59,7 @@ tenants:
       - {id: portal, name: Portal, redirect_uris: ["https://portal.example/cb", "acmeapp://cb"], type: confidential, scopes: ["pages:read"]}
 """)
     server, (acme,) = document.servers[0], document.tenants
-    assert server.rules[RuleKind.TOOL][0].resource == ResourceArgument(pointer="/page/id", type="page")
+    assert server.rules[RuleKind.TOOL][0].resources == (ResourceArgument(pointer="/page/id", type="page"),)
     assert server.rules[RuleKind.TOOL][1].requires == frozenset()
     assert [len(server.rules[kind]) for kind in RuleKind] == [2, 1, 1]
     assert document.permissions[0].words is None

@@ -13,6 +13,7 @@ from doorward.model import (
     Instant,
     Membership,
     OwnerKind,
+    Placement,
     RequestId,
     Resource,
     ResourceId,
@@ -191,6 +192,31 @@ async def test_rights_need_an_active_user_an_active_tenant_and_a_role_there(data
     assert await rights() == frozenset()
     assert await database.write(lambda tx: permissions.remove_membership(tx, ACME.id, ALICE.id))
     assert not await database.write(lambda tx: permissions.remove_membership(tx, ACME.id, ALICE.id))
+
+
+async def test_a_role_at_a_node_gives_its_patterns_there_and_goes_with_the_node(database: Database) -> None:
+    async def placed() -> dict[ResourceId, frozenset[str]]:
+        return await database.read(lambda r: permissions.placed_permissions(r, ACME.id, BOB.id))
+
+    await database.write(store_deployment)
+    node = _node("a")
+    await database.write(lambda tx: permissions.put_resources(tx, ACME.id, [node]))
+    place = Placement(role="owner", resource_id=node.id)
+    await database.write(lambda tx: permissions.set_placements(tx, ACME.id, BOB.id, [place, place]))
+    assert await database.read(lambda r: permissions.placements_of_tenant(r, ACME.id)) == {BOB.id: (place,)}
+    assert await placed() == {node.id: frozenset({"*:*"})}
+    anywhere = await database.read(lambda r: permissions.permissions_anywhere(r, ACME.id, BOB.id))
+    assert anywhere == {"*:*", "*:read"}
+    assert await database.read(lambda r: permissions.role_permissions(r, ACME.id, BOB.id)) == {"*:read"}
+    await database.write(lambda tx: accounts.update_user(tx, replace(BOB, status=Status.DISABLED)))
+    assert await placed() == {}
+    await database.write(lambda tx: accounts.update_user(tx, BOB))
+    for wrong in (Placement(role="boss", resource_id=node.id), Placement(role="owner", resource_id=ResourceId("x"))):
+        with pytest.raises(LookupError):
+            await database.write(lambda tx, wrong=wrong: permissions.set_placements(tx, ACME.id, BOB.id, [wrong]))
+    assert await placed() == {node.id: frozenset({"*:*"})}
+    await database.write(lambda tx: permissions.remove_resources(tx, ACME.id, [node.id]))
+    assert await placed() == {}
 
 
 async def test_an_unknown_role_changes_nothing(database: Database) -> None:

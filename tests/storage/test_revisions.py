@@ -9,7 +9,18 @@ from dataclasses import replace
 import psycopg
 import pytest
 
-from doorward.model import ApiKeyId, ClientId, ConnectionId, Fingerprint, Resource, ResourceId, RoleId, ServerId, UserId
+from doorward.model import (
+    ApiKeyId,
+    ClientId,
+    ConnectionId,
+    Fingerprint,
+    Placement,
+    Resource,
+    ResourceId,
+    RoleId,
+    ServerId,
+    UserId,
+)
 from doorward.storage import accounts, api_keys, clients, connections, hot, keys, permissions, servers, triggers
 from doorward.storage.database import Database, StorageUnavailable, Transaction
 from doorward.storage.opening import open_database
@@ -54,6 +65,11 @@ OF_THE_TENANT: dict[str, Callable[[Transaction], object]] = {
     ),
     "role_bindings UPDATE": _text("UPDATE role_bindings SET role_id = 'r-owner' WHERE user_id = 'u-bob'"),
     "role_bindings DELETE": _text("DELETE FROM role_bindings WHERE user_id = 'u-bob'"),
+    "role_placements INSERT": lambda tx: permissions.set_placements(
+        tx, ACME.id, ALICE.id, [Placement(role="viewer", resource_id=NODE.id)]
+    ),
+    "role_placements UPDATE": _text("UPDATE role_placements SET role_id = 'r-owner' WHERE user_id = 'u-bob'"),
+    "role_placements DELETE": lambda tx: permissions.set_placements(tx, ACME.id, BOB.id, []),
     "roles INSERT": lambda tx: permissions.put_role(
         tx, replace(VIEWER, id=RoleId("r-new"), name="new", permissions=())
     ),
@@ -96,7 +112,7 @@ OF_ALL: dict[str, Callable[[Transaction], object]] = {
     "server_paths UPDATE": _text("UPDATE server_paths SET path = '/p' WHERE path = '/mcp'"),
     "server_paths DELETE": _text("DELETE FROM server_paths WHERE path = '/mcp'"),
     "tool_rules INSERT": _text(
-        "INSERT INTO tool_rules (server_id, position, kind, \"match\", requires) VALUES ('s-harbour', 9, 'tool', '*', '')"
+        "INSERT INTO tool_rules (server_id, position, kind, \"match\", requires, resources) VALUES ('s-harbour', 9, 'tool', '*', '', '[]')"
     ),
     "tool_rules UPDATE": _text("UPDATE tool_rules SET requires = 'x:y' WHERE position = 0"),
     "tool_rules DELETE": _text("DELETE FROM tool_rules WHERE position = 0"),
@@ -133,6 +149,7 @@ def store_everything(tx: Transaction) -> None:
         accounts.insert_user(tx, replace(ALICE, id=UserId(f"u-{name}"), email=f"{name}@x.test"), None)
     permissions.set_membership(tx, ACME.id, UserId("u-free"), ())
     permissions.put_resources(tx, ACME.id, [NODE])
+    permissions.set_placements(tx, ACME.id, BOB.id, [Placement(role="viewer", resource_id=NODE.id)])
     second = replace(HARBOUR, id=ServerId("s-second"), slug="second", paths=("/second",), rules=())
     servers.put_server(tx, second)
     api_keys.insert_api_key(tx, KEY)

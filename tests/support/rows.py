@@ -56,7 +56,9 @@ HARBOUR = Server(
     paths=("/mcp", "/{tenant}/mcp"),
     upstream="http://127.0.0.1:9/mcp",
     rules=(
-        ToolRule(match="read_*", requires=frozenset({READ}), resource=ResourceArgument(pointer="/id", type="document")),
+        ToolRule(
+            match="read_*", requires=frozenset({READ}), resources=(ResourceArgument(pointer="/id", type="document"),)
+        ),
         ToolRule(kind=RuleKind.PROMPT, match="*", requires=frozenset({READ, WRITE})),
         ToolRule(match="*", requires=frozenset()),
     ),

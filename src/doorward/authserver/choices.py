@@ -52,7 +52,7 @@ def grantable(
     reader: Reader, shown: Sequence[str], user: User, client: Client, tenant: Tenant
 ) -> frozenset[str]:  # fmt: skip
     """Return what of ``shown`` the person may do in ``tenant`` now, within the client's limit."""
-    patterns = permissions.role_permissions(reader, tenant.id, user.id)
+    patterns = permissions.permissions_anywhere(reader, tenant.id, user.id)
     asked = frozenset(Permission(each) for each in shown if each != OFFLINE_ACCESS)
     allowed: frozenset[str] = standing.within_limit(expand(patterns, asked), client)
     return allowed | {OFFLINE_ACCESS} if OFFLINE_ACCESS in shown else allowed

@@ -13,6 +13,8 @@ from doorward.authserver.clients import ClientDirectory
 from doorward.credentials.authenticate import Authenticated, Door, Unauthenticated
 from doorward.credentials.secret import SecretKind, well_formed
 from doorward.model import SECOND, Client, ClientAuthMethod, CredentialKind, Instant, Principal
+from doorward.policy.reach import Roots, held_anywhere, held_throughout, reach_at_all
+from doorward.policy.rules import ResourceTree
 from doorward.protocol import client_auth, scope
 from doorward.protocol.client_auth import PresentedClient
 from doorward.protocol.endpoints import Endpoints
@@ -53,7 +55,11 @@ class Introspection:
             endpoint = served.by_url(found.audience)
             good_at &= frozenset() if endpoint is None else {endpoint.server_id}
         protects = bool(asking.introspects & good_at)
-        scopes = principal.permissions & principal.scopes
+        tree = _tree(reader, principal)
+        within = reach_at_all(principal, tree)
+        # A server decides by what it hears: of a right that holds in some places only it hears with those places.
+        held = held_throughout(principal, within, tree) if protects else held_anywhere(principal)
+        scopes = held & principal.scopes
         if not scopes or not good_at or not (protects or principal.client_id == asking.id):
             return INACTIVE
         said = {
@@ -68,7 +74,7 @@ class Introspection:
             "exp": None if principal.expires_at is None else principal.expires_at // SECOND,
             "tenant": principal.tenant_id,
             "credential": principal.credential.value,
-            **(_for_the_server(reader, principal) if protects else {}),
+            **(_for_the_server(principal, within, tree) if protects else {}),
         }
         return {name: value for name, value in said.items() if value is not None}
 
@@ -96,12 +102,17 @@ class Introspection:
         }
 
 
-def _for_the_server(reader: Reader, principal: Principal) -> dict[str, Any]:
+def _tree(reader: Reader, principal: Principal) -> ResourceTree:
+    if principal.resources is None and not principal.placed:
+        return ResourceTree(())
+    return ResourceTree(permissions.resources_of_tenant(reader, principal.tenant_id))
+
+
+def _for_the_server(principal: Principal, within: Roots, tree: ResourceTree) -> dict[str, Any]:
     """Return what upstreams learn from the gateway as well, and the client that holds the token does not."""
     said: dict[str, Any] = {"username": principal.user_email, "tenant_slug": principal.tenant_slug}
     if principal.credential is CredentialKind.API_KEY:
         said["key_id"] = principal.credential_id
-    if principal.resources is not None:
-        nodes = permissions.resources_of_tenant(reader, principal.tenant_id)
-        said["resources"] = [{"type": n.type, "key": n.key} for n in nodes if n.id in principal.resources]
+    if within is not None:
+        said["resources"] = [{"type": n.type, "key": n.key} for n in tree.nodes() if n.id in within]
     return said

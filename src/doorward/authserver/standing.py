@@ -24,7 +24,7 @@ def live_scopes(reader: Reader, connection: Connection, client: Client) -> froze
     """
     if not servers.enabled(reader, connection.tenant_id, connection.server_id):
         return frozenset()
-    patterns = permissions.role_permissions(reader, connection.tenant_id, connection.user_id)
+    patterns = permissions.permissions_anywhere(reader, connection.tenant_id, connection.user_id)
     return within_limit(expand(patterns, connection.scopes), client)
 
 

@@ -39,7 +39,7 @@ def make_key(  # noqa: PLR0913  (a use case's collaborators)
         raise CommandFailed(f"there is no user {wish.user!r}. Declare one with `doorward apply`.")
     tenant = _tenant(tx, owner, wish.tenant)
     catalogue = [entry.permission for entry in permissions.catalogue(tx)]
-    rights = expand(permissions.role_permissions(tx, tenant.id, owner.id), catalogue)
+    rights = expand(permissions.permissions_anywhere(tx, tenant.id, owner.id), catalogue)
     try:
         made = create_api_key(
             tx,

@@ -183,7 +183,8 @@ def _owner(reader: Reader, user_id: UserId, tenant_id: TenantId) -> tuple[User, 
 
 
 def _shared(reader: Reader, user: User, tenant: Tenant) -> dict[str, Any]:
-    catalogue = (entry.permission for entry in permissions.catalogue(reader))
+    catalogue = [entry.permission for entry in permissions.catalogue(reader)]
+    placed = permissions.placed_permissions(reader, tenant.id, user.id)
     return {
         "user_id": user.id,
         "user_email": user.email,
@@ -192,6 +193,7 @@ def _shared(reader: Reader, user: User, tenant: Tenant) -> dict[str, Any]:
         "tenant_slug": tenant.slug,
         "tenant_name": tenant.name,
         "permissions": expand(permissions.role_permissions(reader, tenant.id, user.id), catalogue),
+        "placed": tuple((node, expand(patterns, catalogue)) for node, patterns in sorted(placed.items())),
     }
 
 

@@ -55,11 +55,12 @@ class TokenIssuer:
         """Return the one refresh token that follows ``token``. Raises ``KeyError`` for a key that is gone."""
         return next_refresh_token(self._refresh_keys[kid], token)
 
-    def identity_token(
+    def identity_token(  # noqa: PLR0913  (what it says and when)
         self,
         principal: Principal,
         server: Server,
         *,
+        scopes: frozenset[Permission],
         resources: Mapping[ResourceId, Mapping[str, str]] | None,
         now: Instant,
         entropy: Entropy,
@@ -67,7 +68,8 @@ class TokenIssuer:
     ) -> str:
         """Return what the upstream learns of the caller: at most 60 s, for that upstream only (``product.md`` D6).
 
-        ``resources`` names the credential's roots as ``{"type", "key"}``; None means the whole tenant.
+        ``resources`` names the roots of what the call may touch as ``{"type", "key"}``, None means the whole tenant;
+        ``scopes`` hold in all of it.
         """
         issued = now // SECOND
         claims: dict[str, Any] = {
@@ -78,7 +80,7 @@ class TokenIssuer:
             "name": principal.user_name,
             "tenant": principal.tenant_slug,
             "tenant_id": principal.tenant_id,
-            "scopes": sorted(principal.permissions & principal.scopes),
+            "scopes": sorted(scopes),
             "client": client_id or principal.client_id,
             "credential": principal.credential.value,
             "iat": issued,

@@ -63,7 +63,7 @@ def choices(reader: Reader, user: User, slug: str) -> Choices:
     if tenant is None:
         return Choices(tenants=tenants, tenant=None, entries=[])
     catalogue = permissions.catalogue(reader)
-    patterns = permissions.role_permissions(reader, tenant.id, user.id)
+    patterns = permissions.permissions_anywhere(reader, tenant.id, user.id)
     rights = expand(patterns, [entry.permission for entry in catalogue])
     return Choices(tenants=tenants, tenant=tenant, entries=[each for each in catalogue if each.permission in rights])
 

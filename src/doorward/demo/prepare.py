@@ -124,7 +124,7 @@ def _create(tx: Transaction, core: Core, keys: list[Key]) -> Mapping[str, str]:
             raise LookupError(key.user if owner is None else key.tenant)
         made[key.name] = create_api_key(
             tx, owner=owner, tenant=tenant, created_by=owner.id, name=key.name, scopes=None, resources=None,
-            expires_at=None, rights=expand(permissions.role_permissions(tx, tenant.id, owner.id), catalogue),
+            expires_at=None, rights=expand(permissions.permissions_anywhere(tx, tenant.id, owner.id), catalogue),
             now=core.now(), entropy=core.entropy, fingerprinter=core.fingerprinter, prefix=core.settings.api_keys.prefix,
         ).text  # fmt: skip
     return made

@@ -24,10 +24,11 @@ from doorward.policy.decide import (
     Reachable,
     decide,
 )
+from doorward.policy.reach import Roots, reach_at_all
 from doorward.policy.rules import ResourceTree
 from doorward.protocol import mcp
 
-_OUT_OF_REACH = frozenset({DenialReason.OUTSIDE_RESOURCES, DenialReason.UNRESOLVABLE})
+_OUT_OF_REACH = frozenset({DenialReason.OUTSIDE_RESOURCES, DenialReason.UNRESOLVABLE, DenialReason.NOT_HERE})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,6 +47,8 @@ class Forward:
     """Send it on. ``rule`` is for the log; ``uris`` replaces what a ``subscriptions/listen`` asks for."""
 
     rule: str
+    within: Roots
+    """Where in the tree it may act; what is about no one thing may act wherever the caller may do anything."""
     repeatable: bool = False
     uris: tuple[str, ...] | None = None
 
@@ -78,17 +81,21 @@ def judge(ask: mcp.Ask, view: View) -> Verdict:  # noqa: PLR0911, C901  (one lin
             return _complete(ask, view)
         case mcp.Listen():
             allowed = (uri for uri in ask.uris if isinstance(resource_decision(uri, view), Allowed))
-            return Forward("subscriptions", uris=tuple(allowed))
+            return Forward("subscriptions", _anywhere(view), uris=tuple(allowed))
         case mcp.Unknown():
             return answers.unknown_method(ask, ask.method)
         case mcp.ListTools() | mcp.ListPrompts() | mcp.ListResources() | mcp.ListResourceTemplates():
-            return Forward("listing", repeatable=True)
+            return Forward("listing", _anywhere(view), repeatable=True)
         case mcp.Discover() | mcp.Initialize() | mcp.Ping() | mcp.SetLogLevel():
-            return Forward("lifecycle", repeatable=isinstance(ask, mcp.Discover))
+            return Forward("lifecycle", _anywhere(view), repeatable=isinstance(ask, mcp.Discover))
         case mcp.ClientNotification() | mcp.ClientResponse():
-            return Forward("lifecycle")
+            return Forward("lifecycle", _anywhere(view))
         case _ as never:
             assert_never(never)
+
+
+def _anywhere(view: View) -> Roots:
+    return reach_at_all(view.principal, view.tree)
 
 
 def resource_decision(uri: str, view: View) -> Decision:
@@ -107,7 +114,7 @@ def template_decision(template: str, chosen: Mapping[str, Any], view: View) -> D
 
 def decide_by(rule: ToolRule, arguments: Mapping[str, Any] | None, view: View) -> Decision:
     """Return the decision on what ``rule`` governs; ``arguments=None`` asks for a listing, about no particular call."""
-    target = NoTarget() if arguments is None else target_of(rule.resource, arguments, view.tree)
+    target = NoTarget() if arguments is None else target_of(rule.resources, arguments, view.tree)
     question = Question(
         server_id=view.governed.server.id, requires=rule.requires, rule=rule.match, target=target
     )  # fmt: skip
@@ -121,8 +128,8 @@ def _call(ask: mcp.CallTool, view: View) -> Verdict:
             return whoami(ask, view.principal, view.governed, view.words)
         return answers.unknown_tool(ask, ask.name, "not offered")
     match decide_by(rule, ask.arguments, view):
-        case Allowed(rule=name):
-            return Forward(name, repeatable=view.governed.offer.tools[ask.name].repeatable)
+        case Allowed(rule=name, within=within):
+            return Forward(name, within, repeatable=view.governed.offer.tools[ask.name].repeatable)
         case Reachable(scopes=scopes):
             return Challenge(scopes, rule.match)
         case Denied(reason=reason, detail=detail) if reason in _OUT_OF_REACH:
@@ -138,8 +145,8 @@ def _prompt(ask: mcp.GetPrompt | mcp.Complete, name: str, arguments: Mapping[str
     if rule is None:
         return answers.unknown_prompt(ask, name, "not offered")
     match decide_by(rule, arguments, view):
-        case Allowed(rule=match):
-            return Forward(match, repeatable=True)
+        case Allowed(rule=match, within=within):
+            return Forward(match, within, repeatable=True)
         case Reachable(scopes=scopes):
             return Challenge(scopes, rule.match)
         case Denied(reason=reason, detail=detail):
@@ -156,8 +163,8 @@ def _about_resource(
     ask: mcp.ReadResource | mcp.Subscribe | mcp.Unsubscribe | mcp.Complete, uri: str, decision: Decision
 ) -> Verdict:  # fmt: skip
     match decision:
-        case Allowed(rule=match):
-            return Forward(match, repeatable=True)
+        case Allowed(rule=match, within=within):
+            return Forward(match, within, repeatable=True)
         case Reachable(scopes=scopes):
             return Challenge(scopes, uri)
         case Denied(reason=reason, detail=detail):

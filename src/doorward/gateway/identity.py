@@ -16,9 +16,12 @@ from doorward.model import (
     Server,
     UserId,
 )
+from doorward.policy.reach import Roots, held_throughout
 from doorward.policy.rules import ResourceTree, derived_permissions
 
 REUSE: Final = 25 * SECOND
+MAX_TOKENS: Final = 64
+"""Kept for one caller; more only for somebody with rights in very many places."""
 GATEWAY: Final = UserId("doorward-gateway")
 
 
@@ -30,6 +33,7 @@ class IdentityIssuer(Protocol):
         principal: Principal,
         server: Server,
         *,
+        scopes: frozenset[Permission],
         resources: Mapping[ResourceId, Mapping[str, str]] | None,
         now: Instant,
         entropy: Entropy,
@@ -45,22 +49,26 @@ class Identities:
         self._now = now
         self._entropy = entropy
 
-    def of(self, caller: Caller, server: Server, tree: ResourceTree, now: Instant) -> str:
-        """Return the identity token of ``caller`` for ``server``."""
-        known = caller.identities.get(server.id)
+    def of(self, caller: Caller, server: Server, within: Roots, tree: ResourceTree, now: Instant) -> str:
+        """Return the identity token of ``caller`` for ``server``, for something that may act ``within``."""
+        known = caller.identities.get((server.id, within))
         if known is not None and known[1] > now:
             return known[0]
+        principal = caller.principal
         token = self._issuer.identity_token(
-            caller.principal, server, resources=_roots(caller.principal, tree), now=now, entropy=self._entropy
-        )
-        caller.identities[server.id] = (token, Instant(now + REUSE))
+            principal, server, scopes=held_throughout(principal, within, tree) & principal.scopes,
+            resources=_named(within, tree), now=now, entropy=self._entropy,
+        )  # fmt: skip
+        if len(caller.identities) >= MAX_TOKENS:
+            caller.identities.clear()
+        caller.identities[server.id, within] = (token, Instant(now + REUSE))
         return token
 
     def of_gateway(self, server: Server, like: Principal, words: Mapping[Permission, PermissionEntry]) -> str:
         """Return an identity token for the gateway itself, in the tenant of ``like``: it lists what there is."""
         every = frozenset(words) | frozenset(entry.permission for entry in derived_permissions(server))
         return self._issuer.identity_token(
-            _gateway(server, like, every), server, resources=None, now=self._now(), entropy=self._entropy
+            _gateway(server, like, every), server, scopes=every, resources=None, now=self._now(), entropy=self._entropy
         )
 
 
@@ -86,8 +94,8 @@ def _gateway(server: Server, like: Principal, every: frozenset[Permission]) -> P
     )
 
 
-def _roots(principal: Principal, tree: ResourceTree) -> Mapping[ResourceId, Mapping[str, str]] | None:
-    if principal.resources is None:
+def _named(within: Roots, tree: ResourceTree) -> Mapping[ResourceId, Mapping[str, str]] | None:
+    if within is None:
         return None
-    nodes = (tree.get(resource_id) for resource_id in sorted(principal.resources))
+    nodes = (tree.get(resource_id) for resource_id in sorted(within))
     return {node.id: {"type": node.type, "key": node.key} for node in nodes if node is not None}

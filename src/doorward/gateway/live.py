@@ -12,6 +12,7 @@ from typing import Final, Protocol, TypeVar
 
 from doorward.credentials.authenticate import Authenticated, Unauthenticated
 from doorward.model import Instant, Permission, PermissionEntry, Principal, Server, ServerId, TenantId
+from doorward.policy.reach import Roots
 from doorward.policy.rules import ResourceTree
 from doorward.protocol.endpoints import Endpoint, Endpoints
 from doorward.storage import permissions, servers
@@ -46,8 +47,8 @@ class Caller:
     stamp: Stamp
     visibility: tuple[object, ...]
     """Equal for callers that see the same of every list."""
-    identities: dict[ServerId, tuple[str, Instant]] = field(default_factory=dict)
-    """Identity token by server, and until when it is used."""
+    identities: dict[tuple[ServerId, Roots], tuple[str, Instant]] = field(default_factory=dict)
+    """Identity token by server and what a call may touch, and until when it is used."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -120,7 +121,8 @@ class LiveState:
 
     async def tree(self, caller: Caller, server: Server) -> ResourceTree:
         """Return the tenant's tree where deciding about ``server`` takes it, else an empty one."""
-        if caller.principal.resources is None and server.id not in self.registry.targeting:
+        limited = caller.principal.resources is not None or caller.principal.placed
+        if not limited and server.id not in self.registry.targeting:
             return EMPTY_TREE
         tenant_id, revision = caller.principal.tenant_id, caller.stamp[1]
         known = self._trees.get(tenant_id)
@@ -161,13 +163,13 @@ class LiveState:
             endpoints=Endpoints(public_url=self._public_url, servers=known),
             words={entry.permission: entry for entry in catalogue},
             default_scopes=tuple(entry.permission for entry in catalogue if entry.is_default),
-            targeting=frozenset(server.id for server in known if any(rule.resource for rule in server.rules)),
+            targeting=frozenset(server.id for server in known if any(rule.resources for rule in server.rules)),
         )
 
 
 def _visibility(principal: Principal, stamp: Stamp) -> tuple[object, ...]:
     # A list of resources depends on the tenant's tree as well; for the tenant's revision covers both.
-    rights = (principal.permissions, principal.scopes, principal.declined, principal.can_step_up)
+    rights = (principal.permissions, principal.placed, principal.scopes, principal.declined, principal.can_step_up)
     return (*rights, principal.servers, principal.resources, principal.tenant_id, stamp)
 
 

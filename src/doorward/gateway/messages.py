@@ -165,11 +165,11 @@ class Messages:
                 challenge = self._door.challenge(endpoint, error="insufficient_scope", scopes=scopes)
                 message = answers.error(call.ask.id, answers.INSUFFICIENT_SCOPE, faults.SCOPE_INSUFFICIENT)
                 await call.exchange.answer_message(FORBIDDEN, message, challenge_header(challenge))
-            case Forward(rule=rule, repeatable=repeatable, uris=uris):
+            case Forward(rule=rule, within=within, repeatable=repeatable, uris=uris):
                 call.reason, call.uris = rule, uris
                 self._check_params(call)
                 call.message = outgoing(call, self._binding)
-                identity = self._identities.of(call.caller, call.server, call.view.tree, call.view.now)
+                identity = self._identities.of(call.caller, call.server, within, call.view.tree, call.view.now)
                 await self._forwarder.forward(call, identity, repeatable=repeatable)
 
     async def _looked_again(self, call: Call, endpoint: Endpoint, verdict: OwnAnswer) -> tuple[Verdict, Endpoint]:

@@ -12,6 +12,7 @@ from doorward.gateway.relay_streams import StreamRelay
 from doorward.gateway.sessions import Binding
 from doorward.gateway.streams import OpenStream
 from doorward.gateway.upstream import Envelope, Rejected, Upstream
+from doorward.policy.reach import Roots, reach_at_all
 from doorward.protocol import faults
 from doorward.protocol.jsonrpc import INVALID_REQUEST
 from doorward.protocol.mcp import LEGACY_VERSIONS
@@ -32,7 +33,7 @@ class SessionRequests:
     async def open_stream(self, exchange: Exchange, token: str, caller: Caller, view: View) -> None:
         """Answer GET. Raises ``Refusal``."""
         envelope, session_id = self._envelope(exchange, view)
-        identity = self._identities.of(caller, view.governed.server, view.tree, view.now)
+        identity = self._identities.of(caller, view.governed.server, _anywhere(view), view.tree, view.now)
         try:
             answer = await self._upstream.get(view.governed.server, envelope, identity)
         except UpstreamFailure as failure:
@@ -47,7 +48,7 @@ class SessionRequests:
     async def end(self, exchange: Exchange, caller: Caller, view: View) -> None:
         """Answer DELETE. Raises ``Refusal``."""
         envelope, _ = self._envelope(exchange, view)
-        identity = self._identities.of(caller, view.governed.server, view.tree, view.now)
+        identity = self._identities.of(caller, view.governed.server, _anywhere(view), view.tree, view.now)
         try:
             answer = await self._upstream.delete(view.governed.server, envelope, identity)
         except UpstreamFailure as failure:
@@ -70,6 +71,10 @@ class SessionRequests:
         version = exchange.one(b"mcp-protocol-version")
         known = version if version in LEGACY_VERSIONS else None
         return Envelope(version=known, session_id=session_id, last_event_id=event_id), session_id
+
+
+def _anywhere(view: View) -> Roots:
+    return reach_at_all(view.principal, view.tree)
 
 
 def _other(answer: Answer) -> Refusal:

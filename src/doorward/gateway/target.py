@@ -1,40 +1,73 @@
 """Which node of the tenant's tree a call is about (``product.md`` D5, D10). Pure."""
 
 import unicodedata
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Final
 
-from doorward.model import ResourceArgument
+from doorward.model import ResourceArgument, ResourceId
 from doorward.policy.decide import NoTarget, Target, Unresolvable
 from doorward.policy.rules import ResourceTree
 from doorward.protocol.jsonrpc import MAX_NAMES
 
+EVERY: Final = "*"
+"""In a pointer: every item of a list."""
+
 
 def target_of(
-    argument: ResourceArgument | None, arguments: Mapping[str, Any], tree: ResourceTree
+    named: Sequence[ResourceArgument], arguments: Mapping[str, Any], tree: ResourceTree
 ) -> NoTarget | Target | Unresolvable:
-    """Return the node that ``argument`` points to in ``arguments``.
+    """Return the nodes that ``named`` point to in ``arguments``.
 
-    An argument that is not there makes a call without a target: the upstream gets the allowed subtree with the identity
+    An argument that is not there adds none; with none at all the upstream gets the allowed subtree with the identity
     (D5). One that is there in another spelling, alone or beside the right one, may be what a lax upstream reads, so
     nothing is resolved then (K7).
     """
-    if argument is None:
-        return NoTarget()
-    here: Any = arguments
-    for name in _path(argument.pointer):
-        if not isinstance(here, Mapping):
-            return Unresolvable()
-        if _twin(name, here):
-            return Unresolvable()
-        if name not in here:
-            return NoTarget()
-        here = here[name]
-    if here is None:
-        return NoTarget()
-    key = str(here) if isinstance(here, int) and not isinstance(here, bool) else here
-    node = tree.find(argument.type, key) if isinstance(key, str) else None
-    return Unresolvable() if node is None else Target(node.id)
+    found: set[ResourceId] = set()
+    try:
+        for argument in named:
+            for key in _values(arguments, _path(argument.pointer)):
+                found.add(_node(tree, argument.type, key))
+    except _Unclear:
+        return Unresolvable()
+    return Target(frozenset(found)) if found else NoTarget()
+
+
+class _Unclear(Exception):  # noqa: N818
+    """What the arguments name cannot be told for certain."""
+
+
+def _values(here: Any, path: Sequence[str]) -> Iterator[Any]:
+    if not path:
+        if here is not None:
+            yield here
+        return
+    name, rest = path[0], path[1:]
+    if name == EVERY:
+        if not isinstance(here, list):
+            raise _Unclear
+        for item in here:
+            yield from _items(item, rest)
+        return
+    if not isinstance(here, Mapping) or _twin(name, here):
+        raise _Unclear
+    if name in here:
+        yield from _values(here[name], rest)
+
+
+def _items(item: Any, rest: Sequence[str]) -> Iterator[Any]:
+    # An item that names nothing is not the same as no list: the upstream would act on the others and on what?
+    values = list(_values(item, rest))
+    if not values:
+        raise _Unclear
+    yield from values
+
+
+def _node(tree: ResourceTree, kind: str, value: Any) -> ResourceId:
+    key = str(value) if isinstance(value, int) and not isinstance(value, bool) else value
+    node = tree.find(kind, key) if isinstance(key, str) else None
+    if node is None:
+        raise _Unclear
+    return node.id
 
 
 def _path(pointer: str) -> list[str]:

@@ -7,6 +7,7 @@ from doorward.gateway import answers
 from doorward.gateway.answers import Answer
 from doorward.gateway.offer import Governed
 from doorward.model import CredentialKind, Permission, PermissionEntry, Principal
+from doorward.policy.reach import held_anywhere
 from doorward.protocol import mcp
 
 WHOAMI: Final = "whoami"
@@ -43,15 +44,16 @@ def whoami(
 
 
 def _known(principal: Principal, words: Mapping[Permission, PermissionEntry]) -> dict[str, Any]:
-    usable = principal.permissions & principal.scopes
-    missing = (principal.permissions & frozenset(words)) - principal.scopes
+    held = held_anywhere(principal)
+    usable = held & principal.scopes
+    missing = (held & frozenset(words)) - principal.scopes
     return {
         "user": {"email": principal.user_email, "name": principal.user_name},
         "tenant": {"slug": principal.tenant_slug, "name": principal.tenant_name},
         "credential": {"kind": principal.credential.value, "name": principal.credential_name},
         "scopes": sorted(usable),
         "missing": [{"scope": scope, "how": _how(scope, principal)} for scope in sorted(missing)],
-        "limited_to_resources": principal.resources is not None,
+        "limited_to_resources": principal.resources is not None or bool(usable - principal.permissions),
     }
 
 

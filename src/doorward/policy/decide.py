@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from doorward.model import Instant, Permission, Principal, ResourceId, ServerId
+from doorward.policy.reach import Roots, held_anywhere, held_in, overlap
 from doorward.policy.rules import ResourceTree
 
 
@@ -23,6 +24,7 @@ class DenialReason(StrEnum):
     DECLINED = "declined"
     UNRESOLVABLE = "unresolvable"
     OUTSIDE_RESOURCES = "outside_resources"
+    NOT_HERE = "not_here"
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,14 +34,14 @@ class NoTarget:
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """The rule's argument names this node."""
+    """The rule's arguments name these nodes, at least one; every one of them counts."""
 
-    resource_id: ResourceId
+    resource_ids: frozenset[ResourceId]
 
 
 @dataclass(frozen=True, slots=True)
 class Unresolvable:
-    """The rule names an argument, but it is missing, has no text, or names no node of the tenant's tree."""
+    """One of the rule's arguments has no text, another spelling beside it, or names no node of the tenant's tree."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,10 +56,10 @@ class Question:
 
 @dataclass(frozen=True, slots=True)
 class Allowed:
-    """Yes, by this rule."""
+    """Yes, by this rule. ``within`` is where the owner may do it and the credential reaches."""
 
     rule: str
-    target: ResourceId | None
+    within: Roots = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,10 +89,15 @@ def decide(principal: Principal, question: Question, tree: ResourceTree, now: In
     refused = _no_access(principal, question, now)
     if refused is not None:
         return refused
+    held = held_in(principal, question.requires, tree)
+    within = overlap(held, principal.resources, tree)
+    if held is not None and not within:
+        return _nowhere(principal, question, held)
     missing = question.requires - principal.scopes
     if missing:
         return _without_scope(principal, question, missing)
-    return _at_target(principal, question, tree)
+    refused = _at_target(principal, question.target, held, tree)
+    return Allowed(question.rule, within) if refused is None else refused
 
 
 def visible(decision: Decision) -> bool:
@@ -105,10 +112,15 @@ def _no_access(principal: Principal, question: Question, now: Instant) -> Denied
         return Denied(DenialReason.SERVER, f"server {question.server_id} is not enabled for this credential")
     if not question.requires:
         return Denied(DenialReason.NO_RULE, f"rule {question.rule!r} allows nobody")
-    lacking = question.requires - principal.permissions
+    return None
+
+
+def _nowhere(principal: Principal, question: Question, held: frozenset[ResourceId]) -> Denied:
+    lacking = question.requires - held_anywhere(principal)
     if lacking:
         return Denied(DenialReason.NO_RIGHT, f"the owner has no {_names(lacking)}")
-    return None
+    where = "within the credential's resources" if held else "at any one place"
+    return Denied(DenialReason.NO_RIGHT, f"the owner has {_names(question.requires)} only elsewhere: not {where}")
 
 
 def _without_scope(principal: Principal, question: Question, missing: frozenset[Permission]) -> Reachable | Denied:
@@ -120,15 +132,19 @@ def _without_scope(principal: Principal, question: Question, missing: frozenset[
     return Reachable(scopes=question.requires, missing=missing)
 
 
-def _at_target(principal: Principal, question: Question, tree: ResourceTree) -> Allowed | Denied:
-    target = question.target
+def _at_target(
+    principal: Principal, target: NoTarget | Target | Unresolvable, held: Roots, tree: ResourceTree
+) -> Denied | None:
     if isinstance(target, NoTarget):
-        return Allowed(question.rule, None)
-    if isinstance(target, Unresolvable) or tree.get(target.resource_id) is None:
-        return Denied(DenialReason.UNRESOLVABLE, "the argument names no resource of the tenant")
-    if principal.resources is not None and not tree.within(target.resource_id, principal.resources):
-        return Denied(DenialReason.OUTSIDE_RESOURCES, f"resource {target.resource_id} is outside the credential's")
-    return Allowed(question.rule, target.resource_id)
+        return None
+    if isinstance(target, Unresolvable) or not all(each in tree for each in target.resource_ids):
+        return Denied(DenialReason.UNRESOLVABLE, "an argument names no resource of the tenant")
+    for each in sorted(target.resource_ids):
+        if principal.resources is not None and not tree.within(each, principal.resources):
+            return Denied(DenialReason.OUTSIDE_RESOURCES, f"resource {each} is outside the credential's")
+        if held is not None and not tree.within(each, held):
+            return Denied(DenialReason.NOT_HERE, f"the owner may do this elsewhere, not at resource {each}")
+    return None
 
 
 def _names(permissions: frozenset[Permission]) -> str:

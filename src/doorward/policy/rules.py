@@ -85,16 +85,21 @@ class ResourceTree:
         """Return the node of this type whose key is exactly ``key``, or None."""
         return self._by_name.get((kind, key))
 
+    def __contains__(self, resource_id: ResourceId) -> bool:
+        return resource_id in self._by_id
+
     def within(self, resource_id: ResourceId, roots: frozenset[ResourceId]) -> bool:
         """Say whether the node is one of ``roots`` or below one. An unknown node, or a broken chain, is outside."""
+        return not roots.isdisjoint(self.path(resource_id))
+
+    def path(self, resource_id: ResourceId) -> frozenset[ResourceId]:
+        """Return the node and all above it; nothing for an unknown node, and as far as it goes for a broken chain."""
         seen: set[ResourceId] = set()
         node = self._by_id.get(resource_id)
         while node is not None and node.id not in seen:
-            if node.id in roots:
-                return True
             seen.add(node.id)
             node = None if node.parent_id is None else self._by_id.get(node.parent_id)
-        return False
+        return frozenset(seen)
 
     def narrowed(self, roots: frozenset[ResourceId] | None) -> "ResourceTree":
         """Return the part of the tree in the subtrees of ``roots``; the whole tree for None."""

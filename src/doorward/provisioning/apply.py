@@ -16,6 +16,7 @@ from doorward.provisioning.change import Change, IssuedSecret, PasswordChange, W
 from doorward.provisioning.document import Document
 from doorward.provisioning.plan_catalogue import plan_catalogue
 from doorward.provisioning.plan_clients import plan_clients
+from doorward.provisioning.plan_placements import plan_placements
 from doorward.provisioning.plan_servers import merged_servers, plan_servers
 from doorward.provisioning.plan_tenants import plan_tenant
 from doorward.provisioning.plan_tree import plan_tree
@@ -55,6 +56,7 @@ def plan(reader: Reader, document: Document, passwords: Mapping[str, PasswordCha
     for tenant in document.tenants:
         changes += plan_tenant(reader, tenant, document, catalogue)
         changes += plan_tree(reader, tenant)
+        changes += plan_placements(reader, tenant)
         changes += plan_clients(reader, tenant, document, catalogue)
     return Plan(tuple(changes))
 

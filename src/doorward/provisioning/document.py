@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from doorward.model import ClientAuthMethod, OwnerKind, Permission, RuleKind, Status, ToolRule
-from doorward.provisioning.resource_tree import TreeNode
+from doorward.provisioning.resource_tree import NodeName, TreeNode
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,12 +57,22 @@ class RoleDeclared:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PlaceDeclared:
+    """A role at a node of the tree, named by type and key."""
+
+    path: str
+    role: str
+    node: NodeName
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class MemberDeclared:
-    """A membership. Empty ``roles`` take all of them away."""
+    """A membership. Empty ``roles`` take all of them away; so does an empty ``at`` for those at resources."""
 
     path: str
     email: str
     roles: tuple[str, ...]
+    at: tuple[PlaceDeclared, ...] | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,6 +11,7 @@ from doorward.provisioning.document import (
     Document,
     MemberDeclared,
     PermissionDeclared,
+    PlaceDeclared,
     RoleDeclared,
     TenantDeclared,
     UserDeclared,
@@ -105,9 +106,19 @@ def _role(place: Place) -> RoleDeclared:
 
 
 def _member(place: Place) -> MemberDeclared:
-    table = place.table("user", "roles")
-    roles = values(needed(place, table, "roles"))
-    return MemberDeclared(path=place.path, email=_email(needed(place, table, "user")), roles=roles or ())
+    table = place.table("user", "roles", "at")
+    roles, at = values(needed(place, table, "roles")), table.get("at")
+    return MemberDeclared(
+        path=place.path,
+        email=_email(needed(place, table, "user")),
+        roles=roles or (),
+        at=None if at is None else tuple(_place(item) for item in at.each()),
+    )
+
+
+def _place(place: Place) -> PlaceDeclared:
+    table = place.table("role", "type", "key")
+    return PlaceDeclared(path=place.path, role=needed(place, table, "role").text(), node=_node_name(place, table))
 
 
 def _resource(place: Place) -> TreeNode:

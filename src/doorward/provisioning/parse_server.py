@@ -72,8 +72,15 @@ def _rule(place: Place, kind: RuleKind) -> ToolRule:
         kind=kind,
         match=match.text(),
         requires=permissions(needed(place, table, "requires")) or frozenset(),
-        resource=_resource(table["resource"], kind, match.text()) if "resource" in table else None,
+        resources=_resources(table.get("resource"), kind, match.text()),
     )
+
+
+def _resources(place: Place | None, kind: RuleKind, match: str) -> tuple[ResourceArgument, ...]:
+    if place is None:
+        return ()
+    each = place.each() if isinstance(place.value, list) else [place]
+    return tuple(_resource(item, kind, match) for item in each)
 
 
 def _resource(place: Place, kind: RuleKind, match: str) -> ResourceArgument:

@@ -1,6 +1,6 @@
 """The permission catalogue, roles, who holds them, and each tenant's tree of resources."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Final
 
 import sqlalchemy as sa
@@ -8,6 +8,7 @@ import sqlalchemy as sa
 from doorward.model import (
     Permission,
     PermissionEntry,
+    Placement,
     Resource,
     ResourceId,
     Role,
@@ -22,6 +23,7 @@ from doorward.storage.schema import (
     permission_catalogue,
     resources,
     role_bindings,
+    role_placements,
     roles,
     tenants,
     users,
@@ -65,6 +67,30 @@ _RIGHTS: Final = Statement(
     )
     .distinct()
 )
+
+_PLACED_RIGHTS: Final = Statement(
+    sa.select(role_placements.c.resource_id, permissions_of_roles.c.permission)
+    .select_from(
+        role_placements.join(permissions_of_roles, permissions_of_roles.c.role_id == role_placements.c.role_id)
+        .join(users, users.c.id == role_placements.c.user_id)
+        .join(tenants, tenants.c.id == role_placements.c.tenant_id)
+    )
+    .where(
+        role_placements.c.tenant_id == sa.bindparam("tenant_id"),
+        role_placements.c.user_id == sa.bindparam("user_id"),
+        users.c.status == Status.ACTIVE.value,
+        tenants.c.status == Status.ACTIVE.value,
+    )
+    .distinct()
+)
+_PLACEMENTS: Final = Statement(
+    sa.select(role_placements.c.user_id, role_placements.c.resource_id, roles.c.name)
+    .select_from(role_placements.join(roles, roles.c.id == role_placements.c.role_id))
+    .where(role_placements.c.tenant_id == sa.bindparam("tenant_id"))
+    .order_by(role_placements.c.user_id, roles.c.name, role_placements.c.resource_id)
+)
+_UNPLACE: Final = delete(role_placements, role_placements.c.tenant_id, role_placements.c.user_id)
+_PLACE: Final = insert_if_absent(role_placements)
 
 _RESOURCES: Final = select(resources, resources.c.tenant_id, order=[resources.c.type, resources.c.key])
 _PUT_RESOURCE: Final = upsert(
@@ -148,12 +174,53 @@ def remove_membership(tx: Transaction, tenant_id: TenantId, user_id: UserId) -> 
 
 
 def role_permissions(reader: Reader, tenant_id: TenantId, user_id: UserId) -> frozenset[str]:
-    """Return all patterns (wildcards as written) that the user's roles give in the tenant, now.
+    """Return all patterns (wildcards as written) that the user's roles give in the whole tenant, now.
 
     Empty for no membership, no role, and where user or tenant is not active.
     """
     rows = reader.all(_RIGHTS, {"tenant_id": tenant_id, "user_id": user_id})
     return frozenset(row.permission for row in rows)
+
+
+def set_placements(tx: Transaction, tenant_id: TenantId, user_id: UserId, placements: Collection[Placement]) -> None:
+    """Bind exactly these roles to a member at nodes. Raises ``LookupError`` for an unknown role or node, first of all.
+
+    Only a member has places: ``set_membership`` comes first.
+    """
+    known, nodes = _role_ids(tx, tenant_id), {node.id for node in resources_of_tenant(tx, tenant_id)}
+    for each in placements:
+        if each.role not in known or each.resource_id not in nodes:
+            raise LookupError(f"no role {each.role!r} or no node {each.resource_id!r} in this tenant")
+    place = {"tenant_id": tenant_id, "user_id": user_id}
+    tx.run(_UNPLACE, place)
+    for each in placements:
+        tx.run(_PLACE, {**place, "role_id": known[each.role], "resource_id": each.resource_id})
+
+
+def placements_of_tenant(reader: Reader, tenant_id: TenantId) -> dict[UserId, tuple[Placement, ...]]:
+    """Return the roles that are bound at nodes, by member."""
+    found: dict[UserId, tuple[Placement, ...]] = {}
+    for row in reader.all(_PLACEMENTS, {"tenant_id": tenant_id}):
+        placement = Placement(role=row.name, resource_id=ResourceId(row.resource_id))
+        found[UserId(row.user_id)] = (*found.get(UserId(row.user_id), ()), placement)
+    return found
+
+
+def placed_permissions(reader: Reader, tenant_id: TenantId, user_id: UserId) -> dict[ResourceId, frozenset[str]]:
+    """Return the patterns that roles bound at nodes give there and below, now; empty as for ``role_permissions``."""
+    found: dict[ResourceId, set[str]] = {}
+    for row in reader.all(_PLACED_RIGHTS, {"tenant_id": tenant_id, "user_id": user_id}):
+        found.setdefault(ResourceId(row.resource_id), set()).add(row.permission)
+    return {node: frozenset(patterns) for node, patterns in found.items()}
+
+
+def permissions_anywhere(reader: Reader, tenant_id: TenantId, user_id: UserId) -> frozenset[str]:
+    """Return the patterns that the user's roles give at the tenant or at some node of it: what a scope may be for.
+
+    Never for a decision about the tenant itself: that takes ``role_permissions``.
+    """
+    placed = placed_permissions(reader, tenant_id, user_id).values()
+    return role_permissions(reader, tenant_id, user_id).union(*placed)
 
 
 def put_resources(tx: Transaction, tenant_id: TenantId, resources: Sequence[Resource]) -> None:

@@ -110,6 +110,21 @@ role_bindings = _table(
     rowid=False,
 )
 
+role_placements = _table(
+    "role_placements",
+    _text("tenant_id", key=True),
+    _text("user_id", key=True),
+    _refers("role_id", "roles.id", key=True, cascade=True),
+    _refers("resource_id", "resources.id", key=True, cascade=True),
+    sa.ForeignKeyConstraint(
+        ["tenant_id", "user_id"], ["memberships.tenant_id", "memberships.user_id"], ondelete="CASCADE"
+    ),
+    sa.Index(None, "role_id"),
+    sa.Index(None, "resource_id"),
+    rowid=False,
+)
+"""Roles bound at a node of the tree: they hold there and below. A node that is removed takes them along."""
+
 permission_catalogue = _table(
     "permission_catalogue",
     _text("permission", key=True),
@@ -158,8 +173,7 @@ tool_rules = _table(
     _text("kind"),
     _text("match"),
     _text("requires"),
-    _text("resource_pointer", null=True),
-    _text("resource_type", null=True),
+    _text("resources"),
     rowid=False,
 )
 

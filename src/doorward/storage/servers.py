@@ -1,5 +1,6 @@
 """The MCP servers behind the gateway, their paths and rules, and which tenant has enabled which."""
 
+import json
 from collections.abc import Sequence
 from typing import Final
 
@@ -116,11 +117,11 @@ def _server(row: Row, paths: Sequence[Row], rules: Sequence[Row]) -> Server:
 
 
 def _rule(row: Row) -> ToolRule:
-    argument = None
-    if row.resource_pointer is not None:
-        argument = ResourceArgument(pointer=row.resource_pointer, type=row.resource_type)
     return ToolRule(
-        kind=RuleKind(row.kind), match=row.match, requires=records.permissions(row.requires), resource=argument
+        kind=RuleKind(row.kind),
+        match=row.match,
+        requires=records.permissions(row.requires),
+        resources=tuple(ResourceArgument(pointer=pointer, type=kind) for pointer, kind in json.loads(row.resources)),
     )
 
 
@@ -131,6 +132,5 @@ def _rule_columns(server_id: str, position: int, rule: ToolRule) -> dict[str, ob
         "kind": rule.kind.value,
         "match": rule.match,
         "requires": records.joined(rule.requires),
-        "resource_pointer": None if rule.resource is None else rule.resource.pointer,
-        "resource_type": None if rule.resource is None else rule.resource.type,
+        "resources": json.dumps([[argument.pointer, argument.type] for argument in rule.resources]),
     }

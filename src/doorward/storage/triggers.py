@@ -18,6 +18,7 @@ _BY_TENANT: Final = {
     for table in (
         schema.memberships,
         schema.role_bindings,
+        schema.role_placements,
         schema.roles,
         schema.role_permissions,
         schema.resources,

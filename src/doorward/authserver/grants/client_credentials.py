@@ -104,7 +104,7 @@ def _scopes(
     tx: Transaction, request: ClientCredentialsRequest, client: Client, user: User, tenant: Tenant
 ) -> frozenset[Permission]:
     catalogue = (entry.permission for entry in permissions.catalogue(tx))
-    live = expand(permissions.role_permissions(tx, tenant.id, user.id), catalogue)
+    live = expand(permissions.permissions_anywhere(tx, tenant.id, user.id), catalogue)
     may = standing.within_limit(live, client)
     # Clients send the OpenID Connect scopes unasked: they ask for no permission (ruling 7).
     asked = frozenset(map(Permission, request.scope or ())) - OIDC_SCOPES

@@ -426,8 +426,7 @@ def _tables() -> None:
         sa.Column("kind", sa.Text(), nullable=False),
         sa.Column("match", sa.Text(), nullable=False),
         sa.Column("requires", sa.Text(), nullable=False),
-        sa.Column("resource_pointer", sa.Text(), nullable=True),
-        sa.Column("resource_type", sa.Text(), nullable=True),
+        sa.Column("resources", sa.Text(), nullable=False),
         sa.ForeignKeyConstraint(
             ["server_id"], ["servers.id"], name=op.f("fk_tool_rules_server_id"), ondelete="CASCADE"
         ),
@@ -497,6 +496,27 @@ def _tables() -> None:
         sa.PrimaryKeyConstraint("role_id", "permission", name=op.f("pk_role_permissions")),
         sqlite_with_rowid=False,
     )
+    op.create_table(
+        "role_placements",
+        sa.Column("tenant_id", sa.Text(), nullable=False),
+        sa.Column("user_id", sa.Text(), nullable=False),
+        sa.Column("role_id", sa.Text(), nullable=False),
+        sa.Column("resource_id", sa.Text(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["resource_id"], ["resources.id"], name=op.f("fk_role_placements_resource_id"), ondelete="CASCADE"
+        ),
+        sa.ForeignKeyConstraint(["role_id"], ["roles.id"], name=op.f("fk_role_placements_role_id"), ondelete="CASCADE"),
+        sa.ForeignKeyConstraint(
+            ["tenant_id", "user_id"],
+            ["memberships.tenant_id", "memberships.user_id"],
+            name=op.f("fk_role_placements_tenant_id_user_id"),
+            ondelete="CASCADE",
+        ),
+        sa.PrimaryKeyConstraint("tenant_id", "user_id", "role_id", "resource_id", name=op.f("pk_role_placements")),
+        sqlite_with_rowid=False,
+    )
+    op.create_index(op.f("ix_role_placements_resource_id"), "role_placements", ["resource_id"], unique=False)
+    op.create_index(op.f("ix_role_placements_role_id"), "role_placements", ["role_id"], unique=False)
 
 
 _SQLITE = (
@@ -528,6 +548,9 @@ _SQLITE = (
     """CREATE TRIGGER stamp_role_bindings_insert AFTER INSERT ON role_bindings BEGIN UPDATE revisions SET value = random() WHERE scope IN (NEW.tenant_id); END""",
     """CREATE TRIGGER stamp_role_bindings_update AFTER UPDATE ON role_bindings BEGIN UPDATE revisions SET value = random() WHERE scope IN (OLD.tenant_id, NEW.tenant_id); END""",
     """CREATE TRIGGER stamp_role_bindings_delete AFTER DELETE ON role_bindings BEGIN UPDATE revisions SET value = random() WHERE scope IN (OLD.tenant_id); END""",
+    """CREATE TRIGGER stamp_role_placements_insert AFTER INSERT ON role_placements BEGIN UPDATE revisions SET value = random() WHERE scope IN (NEW.tenant_id); END""",
+    """CREATE TRIGGER stamp_role_placements_update AFTER UPDATE ON role_placements BEGIN UPDATE revisions SET value = random() WHERE scope IN (OLD.tenant_id, NEW.tenant_id); END""",
+    """CREATE TRIGGER stamp_role_placements_delete AFTER DELETE ON role_placements BEGIN UPDATE revisions SET value = random() WHERE scope IN (OLD.tenant_id); END""",
     """CREATE TRIGGER stamp_roles_insert AFTER INSERT ON roles BEGIN UPDATE revisions SET value = random() WHERE scope IN (NEW.tenant_id); END""",
     """CREATE TRIGGER stamp_roles_update AFTER UPDATE ON roles BEGIN UPDATE revisions SET value = random() WHERE scope IN (OLD.tenant_id, NEW.tenant_id); END""",
     """CREATE TRIGGER stamp_roles_delete AFTER DELETE ON roles BEGIN UPDATE revisions SET value = random() WHERE scope IN (OLD.tenant_id); END""",
@@ -605,6 +628,9 @@ END $$""",
     """CREATE TRIGGER stamp_role_bindings_insert AFTER INSERT ON role_bindings FOR EACH ROW EXECUTE FUNCTION doorward_stamp_row()""",
     """CREATE TRIGGER stamp_role_bindings_update AFTER UPDATE ON role_bindings FOR EACH ROW EXECUTE FUNCTION doorward_stamp_row()""",
     """CREATE TRIGGER stamp_role_bindings_delete AFTER DELETE ON role_bindings FOR EACH ROW EXECUTE FUNCTION doorward_stamp_row()""",
+    """CREATE TRIGGER stamp_role_placements_insert AFTER INSERT ON role_placements FOR EACH ROW EXECUTE FUNCTION doorward_stamp_row()""",
+    """CREATE TRIGGER stamp_role_placements_update AFTER UPDATE ON role_placements FOR EACH ROW EXECUTE FUNCTION doorward_stamp_row()""",
+    """CREATE TRIGGER stamp_role_placements_delete AFTER DELETE ON role_placements FOR EACH ROW EXECUTE FUNCTION doorward_stamp_row()""",
     """CREATE TRIGGER stamp_roles_insert AFTER INSERT ON roles FOR EACH ROW EXECUTE FUNCTION doorward_stamp_row()""",
     """CREATE TRIGGER stamp_roles_update AFTER UPDATE ON roles FOR EACH ROW EXECUTE FUNCTION doorward_stamp_row()""",
     """CREATE TRIGGER stamp_roles_delete AFTER DELETE ON roles FOR EACH ROW EXECUTE FUNCTION doorward_stamp_row()""",
