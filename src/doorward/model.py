@@ -218,6 +218,8 @@ class Client:
     """What was registered, echoed back to the client (RFC 7591 section 3.2.1); never read for a decision."""
     jwks: tuple[Mapping[str, str], ...] = ()
     """Public keys (RFC 7517) that check its assertions; for ``private_key_jwt`` only."""
+    jwks_uri: str | None = None
+    """Where its metadata document says that they are found instead. A client without a secret may use them too."""
     service_account: UserId | None = None
     """On whose behalf it acts by itself (client credentials), in ``service_tenant`` and nowhere else."""
     service_tenant: TenantId | None = None

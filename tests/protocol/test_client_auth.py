@@ -1,6 +1,7 @@
 # ruff: noqa: PT017  (a refusal is one of the permitted ends of these tests)
 
 import base64
+from dataclasses import replace
 from urllib.parse import quote_plus
 
 import pytest
@@ -91,6 +92,16 @@ def test_C7_C8_another_method_than_the_registered_one_is_401(client: Client, sen
         client_auth.require_registered_method(client, sent)
     assert (error.value.error, error.value.status) == ("invalid_client", 401)
     assert (error.value.www_authenticate is not None) == (sent.method is ClientAuthMethod.SECRET_BASIC)
+
+
+def test_C8_a_client_without_a_secret_may_sign_only_where_its_document_says_where_its_keys_are() -> None:
+    signed = PresentedClient(client_id=ClientId("C1"), secret=None, method=ClientAuthMethod.PRIVATE_KEY_JWT)
+    client_auth.require_registered_method(replace(NATIVE, jwks_uri="https://cimd.example/jwks.json"), signed)
+    with pytest.raises(OAuthError):
+        client_auth.require_registered_method(NATIVE, signed)
+    posted = replace(signed, secret="s", method=ClientAuthMethod.SECRET_POST)
+    with pytest.raises(OAuthError):
+        client_auth.require_registered_method(replace(NATIVE, jwks_uri="https://cimd.example/jwks.json"), posted)
 
 
 def test_the_registered_method_passes() -> None:

@@ -15,6 +15,7 @@ from doorward.model import ClientAuthMethod
 from doorward.protocol import client_metadata, faults
 from doorward.protocol.client_metadata import RegistrationRequest
 from doorward.protocol.errors import OAuthError, PageError
+from support.assertions import EC
 
 SCHEMES = frozenset({"cursor", "vscode", "vscode-insiders", "claude"})
 LOOPBACK = ["http://127.0.0.1:45275/callback"]
@@ -340,6 +341,29 @@ def test_F8_a_document_against_the_rules_is_a_page(change: dict[str, object]) ->
 def test_F8_a_document_that_is_no_json_object_is_a_page(body: bytes) -> None:
     with pytest.raises(PageError):
         client_metadata.parse_metadata_document(URL, body)
+
+
+KEYS = {"keys": [EC.public()]}
+AT = "https://cimd.example/jwks.json"
+SIGNS = {"token_endpoint_auth_method": "private_key_jwt"}
+
+
+@pytest.mark.parametrize("method", [SIGNS, {"token_endpoint_auth_method": "none"}], ids=["signs", "none"])
+def test_a_document_may_say_where_its_keys_are(method: dict[str, str]) -> None:
+    read = document({**DOCUMENT, **method, "jwks_uri": AT})
+    assert (read.jwks_uri, read.jwks) == (AT, ())
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"jwks_uri": AT, "jwks": KEYS}, {"jwks_uri": f"{AT}?x=1"}, {"jwks_uri": "http://cimd.example/jwks.json"}],
+    ids=["both", "a query", "http"],
+)
+def test_F8_keys_at_two_places_or_out_of_reach_are_refused_where_they_are_needed(change: dict[str, object]) -> None:
+    with pytest.raises(PageError):
+        document({**DOCUMENT, **SIGNS, **change})
+    read = document({**DOCUMENT, **change})
+    assert (read.jwks_uri, read.jwks) == (None, ())
 
 
 @pytest.mark.parametrize("jwks", [[], {}, {"keys": {}}, "x", {"keys": []}], ids=repr)

@@ -11,6 +11,7 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
+from doorward.authserver import client_keys
 from doorward.credentials import client_assertion
 from doorward.credentials.secret import Fingerprinter
 from doorward.model import Client, ClientAuthMethod, ClientId, ClientKind, Fingerprint, Instant, Status
@@ -131,7 +132,7 @@ def authenticated(
     # Before anything is known of the client, so that an unknown one takes as long as a known one.
     fingerprint = fingerprinter.of(presented.secret) if presented.secret is not None else Fingerprint("")
     client = _usable(reader, directory, presented)
-    if client.auth_method is ClientAuthMethod.PRIVATE_KEY_JWT:
+    if presented.method is ClientAuthMethod.PRIVATE_KEY_JWT:
         if not presented.proven:
             raise client_auth.refusal(presented, f"assertion of client {client.id} was not looked at")
     elif client.auth_method is not ClientAuthMethod.NONE:
@@ -153,7 +154,7 @@ def prove(
         return presented
     client = _usable(tx, directory, presented)
     try:
-        client_assertion.verify(presented.assertion, client.jwks)
+        client_assertion.verify(presented.assertion, client_keys.known(tx, client, now))
         jti, end = judge(presented.assertion, audiences, now)
     except BadAssertion as wrong:
         raise client_auth.refusal(presented, f"assertion of client {client.id}: {wrong}") from None
@@ -191,5 +192,6 @@ def _described(url: str, document: bytes | Mapping[str, Any], vendor_schemes: fr
         client_uri=read.client_uri,
         metadata=read.metadata,
         jwks=read.jwks,
+        jwks_uri=read.jwks_uri,
         created_at=Instant(0),
     )

@@ -38,7 +38,7 @@ from doorward.storage.database import Reader, Transaction
 LIFETIME: Final = 30 * 86_400 * SECOND
 """From the page on which it was ticked; use does not prolong it."""
 _IDENTITY: Final = (
-    "kind", "name", "redirect_uris", "grant_types", "auth_method", "scope_limit", "client_uri", "jwks",
+    "kind", "name", "redirect_uris", "grant_types", "auth_method", "scope_limit", "client_uri", "jwks", "jwks_uri",
 )  # fmt: skip
 
 

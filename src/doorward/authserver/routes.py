@@ -6,6 +6,7 @@ from starlette.routing import Route
 
 from doorward.authserver.admission import Admission
 from doorward.authserver.client_documents import ClientDocuments
+from doorward.authserver.client_keys import ClientKeys
 from doorward.authserver.clients import ClientDirectory, Copies
 from doorward.authserver.consent import ConsentRules
 from doorward.authserver.envelope import Envelopes
@@ -97,7 +98,12 @@ class AuthServer:
             services, registration=registration_policy != "off", documents=cimd_policy != "off"
         )
         self._registration = RegistrationEndpoint(services, policy=registration_policy, vendor_schemes=vendor_schemes)
-        self._tokens = TokenEndpoints(services, access_ttl=access_ttl, api_key_prefix=api_key_prefix)
+        self._tokens = TokenEndpoints(
+            services,
+            access_ttl=access_ttl,
+            api_key_prefix=api_key_prefix,
+            client_keys=ClientKeys(database=database, directory=directory, fetcher=fetcher, now=now),
+        )
         self.describe = self._pages.describe
         """Who waits behind the sign-in page; see ``AuthorizationPages.describe``."""
 

@@ -54,9 +54,12 @@ def parse_client_credentials(authorization: str | None, form: TokenForm) -> Pres
 def require_registered_method(client: Client, presented: PresentedClient) -> None:
     """Refuse another method than the registered one. Raises ``OAuthError`` ``invalid_client``, status 401.
 
-    That is: no secret for a confidential client (C7), a secret for a public one, post instead of basic (C8).
+    That is: no secret for a confidential client (C7), a secret for a public one, post instead of basic (C8). A client
+    whose document says ``none`` and where its keys are may sign who it is (ChatGPT does where that is offered); then the
+    assertion has to be right.
     """
-    if client.auth_method is not presented.method:
+    signs = presented.method is ClientAuthMethod.PRIVATE_KEY_JWT and client.jwks_uri is not None
+    if client.auth_method is not presented.method and not signs:
         used_header = presented.method is ClientAuthMethod.SECRET_BASIC
         raise _unauthenticated(f"{presented.method} instead of {client.auth_method}", basic=used_header)
 

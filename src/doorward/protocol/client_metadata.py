@@ -65,6 +65,8 @@ class RegistrationRequest:
     metadata: Mapping[str, object]
     jwks: tuple[Mapping[str, str], ...] = ()
     """Of a document that declares ``private_key_jwt``."""
+    jwks_uri: str | None = None
+    """Where a document says that they are found instead."""
 
 
 def parse_registration(body: bytes, *, vendor_schemes: Collection[str] = ()) -> RegistrationRequest:
@@ -113,8 +115,8 @@ def parse_metadata_document(url: str, body: bytes, *, vendor_schemes: Collection
     """Read the document fetched from ``url``, or a pinned copy of it. Raises ``PageError`` (CIMD -02 section 5.1).
 
     ``client_id`` must be the URL byte for byte; shared secrets and private keys are refused (section 4.1). A document
-    that declares ``private_key_jwt`` needs its keys in it (``jwks``): accepting it without them would be weaker than it
-    asks for (section 8.2).
+    that declares ``private_key_jwt`` has its keys in it (``jwks``) or says where they are (``jwks_uri``), not both (RFC
+    7591 section 2): accepting it without them would be weaker than it asks for (section 8.2).
     """
     try:
         if len(body) > MAX_DOCUMENT:
@@ -122,7 +124,7 @@ def parse_metadata_document(url: str, body: bytes, *, vendor_schemes: Collection
         members = _said(jsonrpc.decode_object(body))
         _check_document(url, members)
         read = _read(members, vendor_schemes, _DOCUMENT_METHODS)
-        return read if read.auth_method is ClientAuthMethod.NONE else replace(read, jwks=_keys(members.get("jwks")))
+        return _with_keys(read, members)
     except ProtocolError as error:
         raise PageError(faults.METADATA_DOCUMENT_INVALID, reason=str(error)) from None
 
@@ -259,6 +261,19 @@ def _name(value: object, uris: Sequence[str]) -> str:
 def _visible(text: str) -> bool:
     """Tell whether every character can be seen, with no other space than the plain one (E4)."""
     return is_visible(text) and not any(character != " " and character.isspace() for character in text)
+
+
+def _with_keys(read: RegistrationRequest, members: Mapping[str, Any]) -> RegistrationRequest:
+    """Add the keys of a document. One that says ``none`` and has a ``jwks_uri`` may prove itself nevertheless."""
+    where = members.get("jwks_uri")
+    usable = where is not None and "jwks" not in members and is_metadata_document_url(where)
+    if usable:
+        return replace(read, jwks_uri=where)
+    if read.auth_method is ClientAuthMethod.NONE:
+        return read
+    if where is not None:
+        raise _invalid(faults.METADATA_DOCUMENT_INVALID, "jwks_uri beside jwks, or no URL that is ever fetched")
+    return replace(read, jwks=_keys(members.get("jwks")))
 
 
 def _keys(jwks: object) -> tuple[Mapping[str, str], ...]:

@@ -392,6 +392,13 @@ SECRET_THROTTLED = Fault(
     "Wait for the seconds that Retry-After says, and check the secret that the client uses.",
 )
 
+CLIENT_KEYS_UNAVAILABLE = Fault(
+    "DW-232",
+    "The keys of this app cannot be had just now",
+    "The app signs who it is, and its maker's server, where the keys are, did not answer.",
+    "Try again in half a minute. If it goes on, look in the log for what its server answered.",
+)
+
 # Bearer credentials and the gateway
 
 CREDENTIAL_MISSING = Fault(

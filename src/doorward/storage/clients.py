@@ -160,6 +160,7 @@ def _client(row: Row) -> Client:
         client_uri=row.client_uri,
         metadata=records.mapping(row.metadata),
         jwks=tuple(json.loads(row.jwks)),
+        jwks_uri=row.jwks_uri,
         service_account=row.service_account,
         service_tenant=row.service_tenant,
         introspects=frozenset(map(ServerId, row.introspects.split())),

@@ -197,6 +197,7 @@ clients = _table(
     _text("client_uri", null=True),
     _text("metadata"),
     _text("jwks"),
+    _text("jwks_uri", null=True),
     # No references: both are looked up at every use, and a client whose account is gone gets nothing.
     _text("service_account", null=True),
     _text("service_tenant", null=True),

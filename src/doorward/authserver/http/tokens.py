@@ -5,6 +5,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from doorward.authserver import clients, revocation, token
+from doorward.authserver.client_keys import ClientKeys
 from doorward.authserver.grants.outcome import Refused as GrantRefused
 from doorward.authserver.http.answers import NO_STORE, POST
 from doorward.authserver.http.machine import MachinePaths
@@ -21,8 +22,9 @@ from doorward.web.client_requests import read_client_request
 class TokenEndpoints:
     """Token (RFC 6749), revocation (RFC 7009) and introspection (RFC 7662). ``access_ttl`` in seconds."""
 
-    def __init__(self, services: Services, *, access_ttl: int, api_key_prefix: str) -> None:
+    def __init__(self, services: Services, *, access_ttl: int, api_key_prefix: str, client_keys: ClientKeys) -> None:
         self._with, self._access_ttl, self._api_key_prefix = services, access_ttl, api_key_prefix
+        self._client_keys = client_keys
         self._throttle = SecretThrottle(services.fingerprinter)
         # RFC 7523 bis says the issuer, its libraries may add a slash; older clients take the token endpoint.
         issuer = services.public_url
@@ -93,6 +95,7 @@ class TokenEndpoints:
         sent, presented = await read_client_request(request)
         if presented.assertion is None:
             return sent, presented
+        await self._client_keys.ready(presented.assertion, asker=self._with.requester.of(request))
         now = self._with.now()
         return sent, await self._with.database.write(
             lambda tx: clients.prove(tx, self._with.directory, presented, self._audiences, now)
