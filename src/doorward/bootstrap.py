@@ -36,6 +36,7 @@ from doorward.credentials.key_rotation import Overlap
 from doorward.credentials.secret import Fingerprinter, derive
 from doorward.credentials.signing_keys import ALGORITHMS
 from doorward.dashboard.keys import KeysPage
+from doorward.dashboard.notices import Notices
 from doorward.dashboard.signed_in import Home, SignedIn
 from doorward.gateway.key_uses import KeyUses
 from doorward.gateway.proxy import Gateway
@@ -265,6 +266,7 @@ def _surfaces(core: Core, door: Door, issuer: TokenIssuer, pages: Pages, errors:
         verified_host=profiles.verified_host,
         code_ttl=settings.tokens.code_ttl,
         access_ttl=settings.tokens.access_ttl,
+        access_most=settings.keys.keep,
         refresh_idle=settings.tokens.refresh_idle,
         refresh_absolute=settings.tokens.refresh_absolute,
         registration_policy=settings.registration.policy,
@@ -302,12 +304,20 @@ def _surfaces(core: Core, door: Door, issuer: TokenIssuer, pages: Pages, errors:
         public_url=settings.public_url,
         prefix=settings.api_keys.prefix,
     )
+    notices = Notices(signed_in=signed_in, database=core.database, now=core.now, public_url=settings.public_url)
     resources = ResourcesApi(
         database=core.database,
         authenticate_api_key=lambda reader, text: door.authenticate(reader, text, now=core.now()).principal,
         now=core.now,
     )
-    return [*Home.routes(), *authserver.routes(), *sign_in_pages.routes(), *keys_page.routes(), *resources.routes()]
+    return [
+        *Home.routes(),
+        *authserver.routes(),
+        *sign_in_pages.routes(),
+        *keys_page.routes(),
+        *notices.routes(),
+        *resources.routes(),
+    ]
 
 
 def client_directory(settings: Settings) -> ClientDirectory:

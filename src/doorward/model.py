@@ -70,6 +70,8 @@ class Tenant:
     id: TenantId
     slug: str
     name: str
+    access_ttl: int | None = None
+    """How long access tokens live here at most, in seconds; None: not said."""
     status: Status = Status.ACTIVE
     created_at: Instant
 
@@ -225,6 +227,8 @@ class Client:
     service_tenant: TenantId | None = None
     introspects: frozenset[ServerId] = frozenset()
     """Servers whose tokens it may ask about, whoever they belong to (RFC 7662)."""
+    access_ttl: int | None = None
+    """How long its access tokens live, in seconds; None: not said."""
     status: Status = Status.ACTIVE
     created_at: Instant
 

@@ -54,7 +54,9 @@ class DatabaseSettings:
 class TokenSettings:
     """Lifetimes, in seconds."""
 
-    access_ttl: int = _knob(3600, "Access token lifetime.")
+    access_ttl: int = _knob(
+        3600, "Access token lifetime where neither the client nor the tenant has one; 60 seconds to 30 days."
+    )
     code_ttl: int = _knob(60, "Authorization code lifetime; at most 600.")
     refresh_idle: int = _knob(30 * DAY, "A connection that is not refreshed for so long ends.")
     refresh_absolute: int = _knob(180 * DAY, "A connection ends so long after consent, whatever happens.")
@@ -213,6 +215,8 @@ def _check_keys(settings: Settings) -> None:
     keys = settings.keys
     if keys.announce < 300:  # noqa: PLR2004  (the key set may be cached for a minute, by clients for some more)
         raise SettingsError("keys.announce: others must learn of a key before it signs. Set 300 seconds or more.")
+    if not 60 <= settings.tokens.access_ttl <= 30 * DAY:  # noqa: PLR2004  (B14)
+        raise SettingsError("tokens.access_ttl: an access token lives 60 seconds to 30 days. Set one in that range.")
     if keys.keep < settings.tokens.access_ttl:
         raise SettingsError("keys.keep: shorter than an access token lives. Set tokens.access_ttl or more.")
     if keys.rotate_every and keys.rotate_every <= keys.announce:

@@ -40,6 +40,7 @@ KNOWN = {
     "/settings": PERSON,
     "/settings/keys": PERSON,
     "/settings/keys/{key_id}/revoke": PERSON,
+    "/settings/notices/{notice_id}/read": PERSON,
     "/sign-in": PERSON,
     "/sign-out": PERSON,
     "/static/{digest}/{name}": ANYBODY,

@@ -11,6 +11,7 @@ import pytest
 from tests.authserver.deployment import CIMD_URL, MCP, PUBLIC_URL, START, put_in_place, user
 from tests.authserver.world import FINGERPRINTER, SEALER, Browser, World, az, basic
 
+from doorward.accounts import notices
 from doorward.model import Status
 from doorward.storage import accounts
 from doorward.storage.opening import open_database
@@ -134,3 +135,56 @@ async def test_C29_an_assertion_that_is_sent_many_times_at_once_is_good_once(wor
         for _ in range(CALLERS):
             group.start_soon(ask)
     assert sorted(answer.status_code for answer in answers) == [200] + [401] * (CALLERS - 1)
+
+
+async def test_C15_C17_two_nodes_share_a_successor_and_end_what_is_replayed_late(
+    world: World, postgres_url: str
+) -> None:
+    node = open_database(f"{postgres_url}?search_path=authserver_{os.getpid()}", create=False)
+    try:
+        second = World(database=node, keys=world.keys, secrets=world.secrets, clock=world.clock)
+        other, first = await world.connect(), await world.connect()
+        answers: list[httpx2.Response] = []
+
+        async def once(place: World) -> None:
+            answers.append(await place.refresh(first["refresh_token"]))
+
+        async with anyio.create_task_group() as group:
+            for number in range(8):
+                group.start_soon(once, (world, second)[number % 2])
+        assert [answer.status_code for answer in answers] == [200] * 8
+        assert len({answer.json()["refresh_token"] for answer in answers}) == 1
+        world.clock.forward(61)
+        answers.clear()
+        async with anyio.create_task_group() as group:
+            for number in range(8):
+                group.start_soon(once, (world, second)[number % 2])
+        assert {answer.json()["error"] for answer in answers} == {"invalid_grant"}
+        for place in (world, second):
+            assert not await place.works(first["access_token"])
+            assert await place.works(other["access_token"])
+        assert (await second.refresh(other["refresh_token"])).status_code == 200
+        assert [event.name for event in await world.events()].count("refresh_token:replayed") == 1
+        told = await node.read(lambda reader: notices.waiting(reader, user("alice").id))
+        assert len(told) == 1
+    finally:
+        await node.close()
+
+
+async def test_B17_a_step_up_narrows_while_the_old_token_is_being_refreshed(world: World) -> None:
+    browser = await world.browser_of("alice")
+    code = (await browser.answer(az(scope="documents:read documents:write")))["code"]
+    first = (await world.redeem(code)).json()
+    page = await browser.consent(az(scope="projects:read"))
+
+    async def approve() -> None:
+        assert (await browser.submit(page, scope=["documents:read", "projects:read"])).status_code == 303
+
+    async def refresh() -> None:
+        assert (await world.refresh(first["refresh_token"])).status_code == 200
+
+    async with anyio.create_task_group() as group:
+        group.start_soon(approve)
+        for _ in range(8):
+            group.start_soon(refresh)
+    assert (await world.refresh(first["refresh_token"])).json()["scope"] == "documents:read"

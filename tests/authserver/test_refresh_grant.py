@@ -9,6 +9,7 @@ from tests.authserver.deployment import ACME_MCP, MCP, tenant, user
 from tests.authserver.test_code_grant import TAKEN_AWAY
 from tests.authserver.world import World, az, basic, is_token_error, tk
 
+from doorward.accounts import notices
 from doorward.credentials.secret import SecretKind, mint
 from doorward.storage import permissions
 from doorward.storage.database import Transaction
@@ -264,3 +265,49 @@ async def test_an_access_token_lives_as_long_as_the_deployment_says(make_world: 
     assert await world.works(first["access_token"])
     world.clock.forward(1)
     assert not await world.works(first["access_token"])
+
+
+@pytest.mark.requirement("B2")
+async def test_C15_eight_at_once_share_a_successor_and_a_late_replay_is_told_to_the_person(world: World) -> None:
+    other, first = await world.connect(), await world.connect()
+    answers: list[Any] = []
+
+    async def once() -> None:
+        answers.append(await world.refresh(first["refresh_token"]))
+
+    async with anyio.create_task_group() as group:
+        for _ in range(8):
+            group.start_soon(once)
+    assert {answer.status_code for answer in answers} == {200}
+    assert len(answers) == 8
+    assert len({answer.json()["refresh_token"] for answer in answers}) == 1
+    assert await world.database.read(lambda reader: notices.waiting(reader, user("alice").id)) == []
+    world.clock.forward(61)
+    for _ in range(2):
+        is_token_error(await world.refresh(first["refresh_token"]), "invalid_grant")
+    assert not await world.works(answers[0].json()["access_token"])
+    assert await world.works(other["access_token"])
+    assert (await world.refresh(other["refresh_token"])).status_code == 200
+    assert [event.name for event in await world.events()].count("refresh_token:replayed") == 1
+    told = await world.database.read(lambda reader: notices.waiting(reader, user("alice").id))
+    assert [each.headline for each in told] == ["Claude Code was disconnected from Acme"]
+    assert await world.database.read(lambda reader: notices.waiting(reader, user("bob").id)) == []
+
+
+async def test_C1_a_replayed_code_is_told_to_the_person(world: World) -> None:
+    code = await world.code()
+    await world.redeem(code)
+    world.clock.forward(3)
+    is_token_error(await world.redeem(code), "invalid_grant")
+    (told,) = await world.database.read(lambda reader: notices.waiting(reader, user("alice").id))
+    assert "code" in told.text
+
+
+async def test_C23_scopes_of_which_nothing_is_left_end_the_refresh_and_not_the_connection(world: World) -> None:
+    first = await world.connect()
+    acme, alice = tenant("acme").id, user("alice").id
+    await world.database.write(lambda tx: permissions.set_membership(tx, acme, alice, ()))
+    refused = await world.refresh(first["refresh_token"])
+    is_token_error(refused, "invalid_grant")
+    await world.database.write(lambda tx: permissions.set_membership(tx, acme, alice, ("viewer",)))
+    assert (await rotate(world, first["refresh_token"]))["scope"] == "documents:read"

@@ -15,6 +15,7 @@ from doorward.accounts.routes import SignInPages, Waiting
 from doorward.accounts.sign_in import SignIn
 from doorward.credentials.secret import Fingerprinter
 from doorward.dashboard.keys import KeysPage
+from doorward.dashboard.notices import Notices
 from doorward.dashboard.signed_in import Home, SignedIn
 from doorward.model import SECOND, Instant, OwnerKind, Permission, PermissionEntry, Status, User, UserId
 from doorward.storage import accounts, permissions, servers
@@ -87,6 +88,9 @@ class House:
             *Home.routes(),
             *KeysPage(
                 pages=self.pages, signed_in=signed_in, public_url=self.public_url, entropy=os.urandom, **common
+            ).routes(),
+            *Notices(
+                signed_in=signed_in, database=self.database, now=common["now"], public_url=self.public_url
             ).routes(),
             *self.more,
         ]  # fmt: skip

@@ -108,7 +108,10 @@ class ClientDirectory:
 def _merged(described: Client, stored: Client | None) -> Client:
     if stored is None:
         return described
-    return replace(described, status=stored.status, scope_limit=stored.scope_limit, created_at=stored.created_at)
+    return replace(
+        described, status=stored.status, scope_limit=stored.scope_limit, access_ttl=stored.access_ttl,
+        created_at=stored.created_at,
+    )  # fmt: skip
 
 
 def _together(copy: Client, fetched: Client) -> Client:

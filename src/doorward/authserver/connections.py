@@ -3,8 +3,9 @@
 from typing import Final
 
 from doorward import audit
-from doorward.model import Connection, Instant, Permission, UserId
-from doorward.storage import connections, consents
+from doorward.accounts import notices
+from doorward.model import Client, Connection, ConnectionId, Instant, Permission, UserId
+from doorward.storage import accounts, connections, consents
 from doorward.storage.database import Transaction
 
 LEFT_NOTHING: Final = "nothing was left of it when its client was approved again"
@@ -33,6 +34,26 @@ def narrow(
         detail={"taken": " ".join(sorted(connection.scopes & taken)), "scopes": " ".join(sorted(left)), "by": by.id},
         request_id=request_id,
     )  # fmt: skip
+    return True
+
+
+def end_replayed(
+    tx: Transaction, connection_id: ConnectionId, kind: str, reason: str, client: Client, *, now: Instant
+) -> bool:
+    """End a connection whose code or refresh token came again, and have its person told; False where it had ended.
+
+    ``kind`` is the event's name and the notice's. The tenant must be locked for rights.
+    """
+    connection = connections.connection_by_id(tx, connection_id)
+    if connection is None or not connections.revoke_connection(tx, connection_id, now, reason):
+        return False
+    consents.forget_consents(tx, connection.user_id, connection.client_id)
+    audit.record(
+        tx, name=kind, at=now, tenant_id=connection.tenant_id, subject=connection_id, detail={"client": client.id}
+    )
+    tenant = accounts.tenant_by_id(tx, connection.tenant_id)
+    told = {"client": client.name, "tenant": "" if tenant is None else tenant.name}
+    notices.tell(tx, connection.user_id, kind, connection_id, told, now=now)
     return True
 
 

@@ -13,7 +13,7 @@ from typing import Final
 from typing_extensions import override
 
 from doorward import audit
-from doorward.authserver import admission
+from doorward.authserver import admission, lifetimes
 from doorward.authserver.admission import Admission
 from doorward.authserver.choices import Choice, choices, earlier, grantable
 from doorward.authserver.clients import ClientDirectory
@@ -179,7 +179,7 @@ def approve(  # noqa: PLR0913
         return AskAgain(tenant_slug, ticked, form.offered, NOTHING_CHOSEN)
     _claim(tx, pending, now)
     rules.directory.remember(tx, client, now)
-    connection = _timed(replace(connection, browser=browser), rules, now, entropy)
+    connection = _timed(tx, replace(connection, browser=browser), rules, now, entropy)
     before = earlier(tx, pending, user, client, choice.tenant, endpoint, browser)
     location = _grant(tx, pending, connection, client, rules, now, entropy, request_id)
     for each in before:
@@ -277,10 +277,11 @@ def _connection(
     )
 
 
-def _timed(connection: Connection, rules: ConsentRules, now: Instant, entropy: Entropy) -> Connection:
+def _timed(reader: Reader, connection: Connection, rules: ConsentRules, now: Instant, entropy: Entropy) -> Connection:
     # Declined ``offline_access``: one access token and no more, so the connection is over when that is.
     brief = OFFLINE_ACCESS in connection.declined
-    lifetime = rules.code_ttl + rules.access_ttl if brief else rules.refresh_absolute
+    access = lifetimes.access_ttl(reader, connection.client_id, connection.tenant_id, default=rules.access_ttl)
+    lifetime = rules.code_ttl + access if brief else rules.refresh_absolute
     return replace(
         connection,
         id=ConnectionId("con_" + base64url(entropy(12))),

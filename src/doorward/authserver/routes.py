@@ -17,6 +17,7 @@ from doorward.authserver.http.pages import AuthorizationPages
 from doorward.authserver.http.registration import RegistrationEndpoint
 from doorward.authserver.http.services import Services
 from doorward.authserver.http.tokens import TokenEndpoints
+from doorward.authserver.lifetimes import LONGEST
 from doorward.credentials.issuer import TokenIssuer
 from doorward.credentials.key_ring import KeyRing
 from doorward.credentials.secret import Fingerprinter
@@ -52,6 +53,7 @@ class AuthServer:
         verified_host: Callable[[str, str], str | None],
         code_ttl: int,
         access_ttl: int,
+        access_most: int = LONGEST,
         refresh_idle: int,
         refresh_absolute: int,
         replay_window: int = 60,
@@ -79,7 +81,12 @@ class AuthServer:
             documents=ClientDocuments(database=database, directory=directory, fetcher=fetcher, now=now),
             envelopes=Envelopes(sealer),
             token_rules=TokenRules(
-                issuer=issuer, fingerprinter=fingerprinter, refresh_idle=refresh_idle, replay_window=replay_window
+                issuer=issuer,
+                fingerprinter=fingerprinter,
+                refresh_idle=refresh_idle,
+                replay_window=replay_window,
+                access_ttl=access_ttl,
+                access_most=access_most,
             ),
             origins=frozenset({public_url, *allowed_origins}),
             pages=pages,
@@ -100,7 +107,6 @@ class AuthServer:
         self._registration = RegistrationEndpoint(services, policy=registration_policy, vendor_schemes=vendor_schemes)
         self._tokens = TokenEndpoints(
             services,
-            access_ttl=access_ttl,
             api_key_prefix=api_key_prefix,
             client_keys=ClientKeys(database=database, directory=directory, fetcher=fetcher, now=now),
         )

@@ -4,7 +4,9 @@ The grant runs in one write; the access token is signed after the commit that ho
 loses can be asked for again: the same refresh token gives the same successor.
 """
 
-from doorward.authserver import clients
+from dataclasses import replace
+
+from doorward.authserver import clients, lifetimes
 from doorward.authserver.clients import ClientDirectory
 from doorward.authserver.grants import authorization_code, client_credentials, refresh_token
 from doorward.authserver.grants.outcome import Granted, Refused, TokenRules
@@ -22,6 +24,18 @@ def exchange(  # noqa: PLR0913
     now: Instant, entropy: Entropy,
 ) -> Granted | Refused:  # fmt: skip
     """Decide one token request. Raises ``OAuthError`` where the refusal changes nothing."""
+    outcome = _decide(tx, form, presented, directory=directory, rules=rules, now=now, entropy=entropy)
+    if isinstance(outcome, Refused) or outcome.access_ttl is not None:
+        return outcome
+    of = outcome.connection
+    ttl = lifetimes.access_ttl(tx, of.client_id, of.tenant_id, default=rules.access_ttl, most=rules.access_most)
+    return replace(outcome, access_ttl=ttl)
+
+
+def _decide(  # noqa: PLR0913
+    tx: Transaction, form: TokenForm, presented: PresentedClient, *, directory: ClientDirectory, rules: TokenRules,
+    now: Instant, entropy: Entropy,
+) -> Granted | Refused:  # fmt: skip
     client = clients.authenticated(tx, directory, presented, rules.fingerprinter, now)
     request = messages.read_grant(form)
     _require_grant(client, form.required("grant_type"))
@@ -32,12 +46,14 @@ def exchange(  # noqa: PLR0913
     return refresh_token.refresh(tx, request, client, rules=rules, now=now)
 
 
-def answer(
-    granted: Granted, *, rules: TokenRules, access_ttl: int, now: Instant, entropy: Entropy
-) -> dict[str, str | int]:
-    """Mint the access token, ``access_ttl`` in seconds, and return the members of the answer (C32)."""
+def answer(granted: Granted, *, rules: TokenRules, now: Instant, entropy: Entropy) -> dict[str, str | int]:
+    """Mint the access token and return the members of the answer (C32)."""
     text, expires_in = rules.issuer.access_token(
-        granted.connection, granted.scopes, now=now, entropy=entropy, ttl=access_ttl
+        granted.connection,
+        granted.scopes,
+        now=now,
+        entropy=entropy,
+        ttl=rules.access_ttl if granted.access_ttl is None else granted.access_ttl,
     )
     return messages.token_response(text, expires_in, granted.scopes, granted.refresh_token)
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from doorward.cli import client_verdicts
+from doorward.cli import client_settings, client_verdicts
 from doorward.cli.errors import CommandFailed
 from doorward.cli.expiry import in_words
 from doorward.cli.options import deployment, settings_of, with_core
@@ -39,6 +39,9 @@ for command in (
     client_verdicts.allow,
     client_verdicts.deny,
     client_verdicts.allow_redirect,
+    client_settings.disable,
+    client_settings.enable,
+    client_settings.lifetime,
 ):
     client.add_command(command)
 

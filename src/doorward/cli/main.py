@@ -17,6 +17,7 @@ COMMANDS: Final = {
     "apply": ("doorward.cli.apply:apply", "Make servers, people, tenants and rights what a file says."),
     "client": ("doorward.cli.client:client", "List, allow and deny OAuth clients, and replace their secrets."),
     "keys": ("doorward.cli.keys:keys", "Show, follow up and revoke the keys that sign tokens."),
+    "connection": ("doorward.cli.connection:connection", "List and end what clients were let into."),
     "token": ("doorward.cli.token:token", "Make and revoke API keys without a browser."),
 }
 """Name to where the command is and its line in the list."""

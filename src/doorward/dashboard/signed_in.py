@@ -7,6 +7,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from doorward.accounts import notices
+from doorward.accounts.notices import Told
 from doorward.accounts.sessions import session_user
 from doorward.credentials.secret import Fingerprinter
 from doorward.model import Instant, Session, User
@@ -28,6 +30,10 @@ class SignedIn:
     async def find(self, request: Request) -> tuple[Session, User] | None:
         """Return the live session and its user, or None."""
         return await self._database.read(lambda reader: self.find_in(reader, request))
+
+    async def told(self, user: User) -> list[Told]:
+        """Return what the person has to be told on every settings page, until they have read it."""
+        return await self._database.read_long(lambda reader: notices.waiting(reader, user.id))
 
     def find_in(self, reader: Reader, request: Request) -> tuple[Session, User] | None:
         """Return the same within a transaction: what is written is written for somebody who is signed in then."""

@@ -89,6 +89,7 @@ class ClientDeclared:
     service_account: str | None
     """The e-mail address of the account that the client acts for by itself."""
     introspects: tuple[str, ...] | None
+    access_ttl: int | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,6 +99,7 @@ class TenantDeclared:
     path: str
     slug: str
     name: str | None
+    access_ttl: int | None
     status: Status | None
     servers: tuple[str, ...] | None
     roles: tuple[RoleDeclared, ...]

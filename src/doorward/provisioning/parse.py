@@ -20,7 +20,7 @@ from doorward.provisioning.parse_client import parse_client
 from doorward.provisioning.parse_server import parse_server
 from doorward.provisioning.reading import Place
 from doorward.provisioning.resource_tree import NodeName, TreeNode
-from doorward.provisioning.values import choice, flag, needed, permission, title, unique, values
+from doorward.provisioning.values import choice, flag, lifetime, needed, permission, title, unique, values
 
 _ROLE: Final = re.compile(r"[a-z][a-z0-9_-]{0,63}")
 _TYPE: Final = re.compile(r"[a-z][a-z0-9_-]{0,63}")
@@ -72,7 +72,7 @@ def _user(place: Place) -> UserDeclared:
 
 
 def _tenant(place: Place) -> TenantDeclared:
-    table = place.table("slug", "name", "status", "servers", "roles", "members", "resources", "clients")
+    table = place.table("slug", "name", "access_ttl", "status", "servers", "roles", "members", "resources", "clients")
     slug = needed(place, table, "slug")
     if not names.tenant_slug_ok(slug.text()):
         slug.refuse(
@@ -82,6 +82,7 @@ def _tenant(place: Place) -> TenantDeclared:
         path=place.path,
         slug=slug.text(),
         name=title(table.get("name")),
+        access_ttl=lifetime(table.get("access_ttl")),
         status=choice(table.get("status"), Status),
         servers=values(table.get("servers")),
         roles=unique(table.get("roles"), _role, lambda role: role.name),

@@ -12,7 +12,7 @@ from doorward.protocol.redirect_uri import registrable
 from doorward.provisioning import names
 from doorward.provisioning.document import ClientDeclared
 from doorward.provisioning.reading import Place
-from doorward.provisioning.values import choice, needed, permissions, title, values
+from doorward.provisioning.values import choice, lifetime, needed, permissions, title, values
 
 _ID: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 _FOR_MACHINES: Final = ("service_account", "introspects", "jwks")
@@ -20,7 +20,7 @@ _FOR_MACHINES: Final = ("service_account", "introspects", "jwks")
 
 def parse_client(place: Place) -> ClientDeclared:
     """Return one client. Raises ``DocumentError``."""
-    table = place.table("id", "name", "redirect_uris", "type", "auth_method", "scopes", *_FOR_MACHINES)
+    table = place.table("id", "name", "redirect_uris", "type", "auth_method", "scopes", "access_ttl", *_FOR_MACHINES)
     given = table.get("id")
     if given is not None and not _ID.fullmatch(given.text()):
         given.refuse("cannot be a client's id", "Use letters, digits, '.', '_' and '-'")
@@ -33,6 +33,7 @@ def parse_client(place: Place) -> ClientDeclared:
         redirect_uris=None if uris is None else _redirect_uris(uris),
         auth_method=_auth_method(table),
         scopes=permissions(table.get("scopes")),
+        access_ttl=lifetime(table.get("access_ttl")),
         jwks=_jwks(table.get("jwks")),
         service_account=_email(table.get("service_account")),
         introspects=values(table.get("introspects")),

@@ -29,7 +29,7 @@ _WITH_PERSONS: Final = frozenset({"authorization_code", "refresh_token"})
 _BY_ITSELF: Final = frozenset({"client_credentials"})
 _WORDS: Final = {
     "name": "name", "redirect_uris": "redirect URIs", "scope_limit": "scopes", "auth_method": "authentication",
-    "jwks": "keys", "service_account": "service account", "service_tenant": "tenant", "introspects": "introspection",
+    "jwks": "keys", "service_account": "service account", "service_tenant": "tenant", "introspects": "introspection", "access_ttl": "access token lifetime",
 }  # fmt: skip
 _COMING: Final = ""
 """Stands for the id of what the same document adds: equal to no stored one."""
@@ -124,6 +124,7 @@ def _merged(reader: Reader, slug: str, entry: ClientDeclared) -> Client:
             redirect_uris=base.redirect_uris if entry.redirect_uris is None else entry.redirect_uris,
             auth_method=entry.auth_method,
             scope_limit=base.scope_limit if entry.scopes is None else entry.scopes,
+            access_ttl=base.access_ttl if entry.access_ttl is None else entry.access_ttl,
             jwks=base.jwks if entry.jwks is None else entry.jwks,
         ),
     )

@@ -2,12 +2,15 @@
 
 from collections.abc import Callable, Mapping
 from enum import StrEnum
-from typing import TypeVar
+from typing import Final, TypeVar
 
 from doorward.model import Permission
 from doorward.policy.permission import parse
 from doorward.provisioning import names
 from doorward.provisioning.reading import Place
+
+SHORTEST: Final = 60
+LONGEST: Final = 30 * 86_400
 
 T = TypeVar("T")
 Kind = TypeVar("Kind", bound=StrEnum)
@@ -50,6 +53,16 @@ def title(place: Place | None) -> str | None:
 def flag(place: Place | None) -> bool | None:
     """Return true or false."""
     return None if place is None else place.flag()
+
+
+def lifetime(place: Place | None) -> int | None:
+    """Return how long access tokens live, in seconds (B14)."""
+    if place is None:
+        return None
+    seconds = place.value
+    if type(seconds) is not int or not SHORTEST <= seconds <= LONGEST:
+        place.refuse("no lifetime of an access token", f"Write seconds, {SHORTEST} to {LONGEST} (30 days)")
+    return seconds
 
 
 def choice(place: Place | None, kind: type[Kind]) -> Kind | None:

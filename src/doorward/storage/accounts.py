@@ -45,7 +45,9 @@ _REPLACE_PASSWORD_HASH: Final = Statement(
 _INSERT_TENANT: Final = insert(tenants)
 _TENANT_BY_SLUG: Final = select(tenants, tenants.c.slug)
 _TENANT_BY_ID: Final = select(tenants, tenants.c.id)
-_UPDATE_TENANT: Final = update(tenants, [tenants.c.slug, tenants.c.name, tenants.c.status], tenants.c.id)
+_UPDATE_TENANT: Final = update(
+    tenants, [tenants.c.slug, tenants.c.name, tenants.c.access_ttl, tenants.c.status], tenants.c.id
+)
 _TENANTS: Final = select(tenants, order=[tenants.c.name, tenants.c.slug])
 
 _BOUND: Final = sa.and_(
@@ -247,6 +249,7 @@ def _tenant(row: Row) -> Tenant:
         id=TenantId(row.id),
         slug=row.slug,
         name=row.name,
+        access_ttl=row.access_ttl,
         status=Status(row.status),
         created_at=Instant(row.created_at),
     )

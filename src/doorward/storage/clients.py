@@ -15,6 +15,7 @@ from doorward.model import (
     Instant,
     ServerId,
     Status,
+    TenantId,
 )
 from doorward.storage import records
 from doorward.storage.database import Conflict, Reader, Transaction
@@ -38,6 +39,10 @@ _SECRETS: Final = select(
 _INSERT_SECRET: Final = insert(client_secrets)
 _RETIRE_SECRET: Final = update(
     client_secrets, [client_secrets.c.expires_at], client_secrets.c.client_id, client_secrets.c.id
+)
+_ACCESS_TTLS: Final = Statement(
+    "SELECT (SELECT access_ttl FROM clients WHERE id = :client_id) AS client,"
+    " (SELECT access_ttl FROM tenants WHERE id = :tenant_id) AS tenant"
 )
 _FORGET_ASSERTIONS: Final = delete(used_assertions, used_assertions.c.expires_at < sa.bindparam("now"))
 _USE_ASSERTION: Final = insert_if_absent(used_assertions)
@@ -130,6 +135,12 @@ def use_assertion(tx: Transaction, client_id: ClientId, jti: str, *, now: Instan
     return tx.run(_USE_ASSERTION, {"client_id": client_id, "jti": jti, "expires_at": expires_at}) == 1
 
 
+def access_ttls(reader: Reader, client_id: ClientId, tenant_id: TenantId) -> list[int]:
+    """Return what was said of the lifetime of access tokens, in seconds, for the client and for the tenant."""
+    row = reader.first(_ACCESS_TTLS, {"client_id": client_id, "tenant_id": tenant_id})
+    return [] if row is None else [int(said) for said in (row.client, row.tenant) if said is not None]
+
+
 def update_client(tx: Transaction, client: Client) -> bool:
     """Store everything but id, kind and birth. False where there is no such client."""
     return tx.run(_UPDATE, _columns(client)) == 1
@@ -164,6 +175,7 @@ def _client(row: Row) -> Client:
         service_account=row.service_account,
         service_tenant=row.service_tenant,
         introspects=frozenset(map(ServerId, row.introspects.split())),
+        access_ttl=row.access_ttl,
         status=Status(row.status),
         created_at=Instant(row.created_at),
     )

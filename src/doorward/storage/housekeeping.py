@@ -48,7 +48,7 @@ def _kind(name: str, table: str, keys: tuple[str, ...], dead: str, *, source: st
 
 # An administrator's word about a client (disabled, limited) is kept. An approval counts as use, redeemed or not.
 _UNUSED: Final = (
-    "kind = 'dynamic' AND status = 'active' AND scope_limit IS NULL AND registered_at < :week_ago"
+    "kind = 'dynamic' AND status = 'active' AND scope_limit IS NULL AND access_ttl IS NULL AND registered_at < :week_ago"
     " AND NOT EXISTS (SELECT 1 FROM connections WHERE connections.client_id = clients.id)"
     " AND NOT EXISTS (SELECT 1 FROM client_verdicts WHERE client_verdicts.client_id = clients.id)"
 )

@@ -68,6 +68,7 @@ tenants = _table(
     _text("id", key=True),
     _text("slug"),
     _text("name"),
+    _number("access_ttl", null=True),
     _text("status"),
     _number("created_at"),
     sa.UniqueConstraint("slug"),
@@ -202,6 +203,7 @@ clients = _table(
     _text("service_account", null=True),
     _text("service_tenant", null=True),
     _text("introspects"),
+    _number("access_ttl", null=True),
     _text("status"),
     _number("created_at"),
     _number("registered_at"),
@@ -307,6 +309,19 @@ remembered_consents = _table(
     rowid=False,
 )
 """What a person wants to be approved without a page, for a client that an administrator registered (G8, G9)."""
+
+notices = _table(
+    "notices",
+    _text("id", key=True),
+    _refers("user_id", "users.id"),
+    _text("kind"),
+    _text("detail"),
+    _number("at"),
+    _number("dismissed_at", null=True),
+    sa.Index(None, "user_id"),
+    rowid=False,
+)
+"""What a person has to be told: shown on their pages until they say that they have read it."""
 
 claimed_requests = _table(
     "claimed_requests", _text("id", key=True), _number("expires_at"), sa.Index(None, "expires_at"), rowid=False

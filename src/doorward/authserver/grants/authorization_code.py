@@ -8,7 +8,9 @@ request came within two seconds: that is a client that sent twice (ruling 3).
 from typing import Final
 
 from doorward import audit
+from doorward.accounts.notices import CODE_REPLAYED
 from doorward.authserver import standing
+from doorward.authserver.connections import end_replayed
 from doorward.authserver.grants.outcome import Granted, Refused, TokenRules
 from doorward.credentials.secret import SecretKind, well_formed
 from doorward.model import (
@@ -54,7 +56,7 @@ def redeem(
     if request.resource is not None and resource.match(request.resource, [code.resource, rules.issuer.issuer]) is None:
         raise OAuthError(faults.TOKEN_RESOURCE, "invalid_target", reason=f"asked for {request.resource[:200]!r}")
     if code.used_at is not None:
-        return _replayed(tx, code, code.used_at, now)
+        return _replayed(tx, code, code.used_at, client, now)
     if code.expires_at <= now:
         raise _invalid("code has expired")
     connection, scopes = _live(tx, code, client, now)
@@ -85,14 +87,10 @@ def _proof_fails(code: AuthorizationCode, request: AuthorizationCodeRequest) -> 
     return None
 
 
-def _replayed(tx: Transaction, code: AuthorizationCode, used_at: Instant, now: Instant) -> Refused:
+def _replayed(tx: Transaction, code: AuthorizationCode, used_at: Instant, client: Client, now: Instant) -> Refused:
     if now - used_at <= TWICE_IS_A_MISTAKE:
         return Refused(_invalid("the same request twice within two seconds"))
-    if connections.revoke_connection(tx, code.connection_id, now, "authorization code replayed"):
-        audit.record(
-            tx, name="code:replayed", at=now, tenant_id=code.tenant_id, subject=code.connection_id,
-            detail={"client": code.client_id},
-        )  # fmt: skip
+    end_replayed(tx, code.connection_id, CODE_REPLAYED, "authorization code replayed", client, now=now)
     return Refused(_invalid("a used code came again", faults.CODE_REPLAYED))
 
 

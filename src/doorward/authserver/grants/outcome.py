@@ -18,6 +18,9 @@ class TokenRules:
     fingerprinter: Fingerprinter
     refresh_idle: int
     replay_window: int
+    access_ttl: int
+    """The deployment's default; ``lifetimes.access_ttl`` decides."""
+    access_most: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,6 +30,8 @@ class Granted:
     connection: Connection
     scopes: frozenset[Permission]
     refresh_token: str | None
+    access_ttl: int | None = None
+    """How long the access token lives, in seconds, where the grant says so itself."""
 
     @override
     def __repr__(self) -> str:

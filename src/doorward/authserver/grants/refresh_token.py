@@ -6,8 +6,9 @@ client gets that same R(n+1) and a fresh access token: one live leaf, never two.
 parties hold the token, and the connection ends. Another client's request proves nothing and ends nothing (C20).
 """
 
-from doorward import audit
+from doorward.accounts.notices import REFRESH_REPLAYED
 from doorward.authserver import standing
+from doorward.authserver.connections import end_replayed
 from doorward.authserver.grants.authorization_code import new_refresh_token
 from doorward.authserver.grants.outcome import Granted, Refused, TokenRules
 from doorward.credentials.secret import SecretKind, well_formed
@@ -35,7 +36,7 @@ def refresh(
     late = _is_late(tx, token, fingerprint, rules, now)
     tx.lock_tenant(token.tenant_id, for_rights=late)
     if late:
-        return _end(tx, token, now)
+        return _end(tx, token, client, now)
     connection = _live_connection(tx, token, now)
     scopes = _scopes(tx, request, connection, client, rules.issuer.issuer)
     if connections.use_refresh_token(tx, token.fingerprint, now):
@@ -72,12 +73,8 @@ def _is_late(tx: Transaction, token: RefreshToken, successor: Fingerprint, rules
     return following is None or following.used_at is not None
 
 
-def _end(tx: Transaction, token: RefreshToken, now: Instant) -> Refused:
-    if connections.revoke_connection(tx, token.connection_id, now, "refresh token replayed"):
-        audit.record(
-            tx, name="refresh_token:replayed", at=now, tenant_id=token.tenant_id, subject=token.connection_id,
-            detail={"client": token.client_id},
-        )  # fmt: skip
+def _end(tx: Transaction, token: RefreshToken, client: Client, now: Instant) -> Refused:
+    end_replayed(tx, token.connection_id, REFRESH_REPLAYED, "refresh token replayed", client, now=now)
     return Refused(_invalid("a used refresh token came again after its window", faults.REFRESH_REPLAYED))
 
 

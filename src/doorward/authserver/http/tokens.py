@@ -20,10 +20,10 @@ from doorward.web.client_requests import read_client_request
 
 
 class TokenEndpoints:
-    """Token (RFC 6749), revocation (RFC 7009) and introspection (RFC 7662). ``access_ttl`` in seconds."""
+    """Token (RFC 6749), revocation (RFC 7009) and introspection (RFC 7662)."""
 
-    def __init__(self, services: Services, *, access_ttl: int, api_key_prefix: str, client_keys: ClientKeys) -> None:
-        self._with, self._access_ttl, self._api_key_prefix = services, access_ttl, api_key_prefix
+    def __init__(self, services: Services, *, api_key_prefix: str, client_keys: ClientKeys) -> None:
+        self._with, self._api_key_prefix = services, api_key_prefix
         self._client_keys = client_keys
         self._throttle = SecretThrottle(services.fingerprinter)
         # RFC 7523 bis says the issuer, its libraries may add a slash; older clients take the token endpoint.
@@ -56,7 +56,7 @@ class TokenEndpoints:
             )
         if isinstance(outcome, GrantRefused):
             raise outcome.error
-        answer = token.answer(outcome, rules=rules, access_ttl=self._access_ttl, now=now, entropy=self._with.entropy)
+        answer = token.answer(outcome, rules=rules, now=now, entropy=self._with.entropy)
         return JSONResponse(answer, headers=NO_STORE)
 
     async def _revoke(self, request: Request) -> Response:

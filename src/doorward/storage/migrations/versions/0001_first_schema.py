@@ -125,6 +125,7 @@ def _tables() -> None:
         sa.Column("service_account", sa.Text(), nullable=True),
         sa.Column("service_tenant", sa.Text(), nullable=True),
         sa.Column("introspects", sa.Text(), nullable=False),
+        sa.Column("access_ttl", sa.BigInteger(), autoincrement=False, nullable=True),
         sa.Column("status", sa.Text(), nullable=False),
         sa.Column("created_at", sa.BigInteger(), autoincrement=False, nullable=False),
         sa.Column("registered_at", sa.BigInteger(), autoincrement=False, nullable=False),
@@ -213,6 +214,7 @@ def _tables() -> None:
         sa.Column("id", sa.Text(), nullable=False),
         sa.Column("slug", sa.Text(), nullable=False),
         sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("access_ttl", sa.BigInteger(), autoincrement=False, nullable=True),
         sa.Column("status", sa.Text(), nullable=False),
         sa.Column("created_at", sa.BigInteger(), autoincrement=False, nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_tenants")),
@@ -321,6 +323,19 @@ def _tables() -> None:
         sqlite_with_rowid=False,
     )
     op.create_index(op.f("ix_memberships_user_id"), "memberships", ["user_id"], unique=False)
+    op.create_table(
+        "notices",
+        sa.Column("id", sa.Text(), nullable=False),
+        sa.Column("user_id", sa.Text(), nullable=False),
+        sa.Column("kind", sa.Text(), nullable=False),
+        sa.Column("detail", sa.Text(), nullable=False),
+        sa.Column("at", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("dismissed_at", sa.BigInteger(), autoincrement=False, nullable=True),
+        sa.ForeignKeyConstraint(["user_id"], ["users.id"], name=op.f("fk_notices_user_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_notices")),
+        sqlite_with_rowid=False,
+    )
+    op.create_index(op.f("ix_notices_user_id"), "notices", ["user_id"], unique=False)
     op.create_table(
         "registration_tokens",
         sa.Column("client_id", sa.Text(), nullable=False),
@@ -537,7 +552,7 @@ _SQLITE = (
     """CREATE TRIGGER stamp_permission_catalogue_insert AFTER INSERT ON permission_catalogue BEGIN UPDATE revisions SET value = random() WHERE scope = ''; END""",
     """CREATE TRIGGER stamp_permission_catalogue_update AFTER UPDATE ON permission_catalogue BEGIN UPDATE revisions SET value = random() WHERE scope = ''; END""",
     """CREATE TRIGGER stamp_permission_catalogue_delete AFTER DELETE ON permission_catalogue BEGIN UPDATE revisions SET value = random() WHERE scope = ''; END""",
-    """CREATE TRIGGER stamp_clients_update AFTER UPDATE OF id, kind, name, redirect_uris, grant_types, auth_method, scope_limit, client_uri, metadata, jwks, jwks_uri, service_account, service_tenant, introspects, status, created_at, canonical_key ON clients BEGIN UPDATE revisions SET value = random() WHERE scope = ''; END""",
+    """CREATE TRIGGER stamp_clients_update AFTER UPDATE OF id, kind, name, redirect_uris, grant_types, auth_method, scope_limit, client_uri, metadata, jwks, jwks_uri, service_account, service_tenant, introspects, access_ttl, status, created_at, canonical_key ON clients BEGIN UPDATE revisions SET value = random() WHERE scope = ''; END""",
     """CREATE TRIGGER stamp_clients_delete AFTER DELETE ON clients BEGIN UPDATE revisions SET value = random() WHERE scope = ''; END""",
     """CREATE TRIGGER stamp_signing_keys_insert AFTER INSERT ON signing_keys BEGIN UPDATE revisions SET value = random() WHERE scope = ''; END""",
     """CREATE TRIGGER stamp_signing_keys_update AFTER UPDATE ON signing_keys BEGIN UPDATE revisions SET value = random() WHERE scope = ''; END""",
@@ -617,7 +632,7 @@ END $$""",
     """CREATE TRIGGER stamp_permission_catalogue_insert AFTER INSERT ON permission_catalogue FOR EACH STATEMENT EXECUTE FUNCTION doorward_stamp_all()""",
     """CREATE TRIGGER stamp_permission_catalogue_update AFTER UPDATE ON permission_catalogue FOR EACH STATEMENT EXECUTE FUNCTION doorward_stamp_all()""",
     """CREATE TRIGGER stamp_permission_catalogue_delete AFTER DELETE ON permission_catalogue FOR EACH STATEMENT EXECUTE FUNCTION doorward_stamp_all()""",
-    """CREATE TRIGGER stamp_clients_update AFTER UPDATE OF id, kind, name, redirect_uris, grant_types, auth_method, scope_limit, client_uri, metadata, jwks, jwks_uri, service_account, service_tenant, introspects, status, created_at, canonical_key ON clients FOR EACH STATEMENT EXECUTE FUNCTION doorward_stamp_all()""",
+    """CREATE TRIGGER stamp_clients_update AFTER UPDATE OF id, kind, name, redirect_uris, grant_types, auth_method, scope_limit, client_uri, metadata, jwks, jwks_uri, service_account, service_tenant, introspects, access_ttl, status, created_at, canonical_key ON clients FOR EACH STATEMENT EXECUTE FUNCTION doorward_stamp_all()""",
     """CREATE TRIGGER stamp_clients_delete AFTER DELETE ON clients FOR EACH STATEMENT EXECUTE FUNCTION doorward_stamp_all()""",
     """CREATE TRIGGER stamp_signing_keys_insert AFTER INSERT ON signing_keys FOR EACH STATEMENT EXECUTE FUNCTION doorward_stamp_all()""",
     """CREATE TRIGGER stamp_signing_keys_update AFTER UPDATE ON signing_keys FOR EACH STATEMENT EXECUTE FUNCTION doorward_stamp_all()""",
