@@ -15,8 +15,8 @@ import structlog
 import uvicorn
 from starlette.types import ASGIApp, Receive, Scope, Send
 from typing_extensions import override
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
+from doorward.connection import Answering, Connection, Header, Wire
 from doorward.storage.database import StorageUnavailable
 
 TIDY_SECONDS: Final = 600
@@ -25,10 +25,6 @@ FLUSH_SECONDS: Final = 0.5
 """Between two writes of the call log: what a crash loses at most, with the time of a write."""
 GRACE_SECONDS: Final = 3
 """How long open streams may take to end when the server stops."""
-REQUEST_SECONDS: Final = 60
-"""How long one request may take to arrive, with its body (L16)."""
-MAX_FRUITLESS_BYTES: Final = 128 * 1024
-"""What may arrive without completing a head or bringing any body: surfaces answer long heads themselves below this."""
 
 _log = structlog.get_logger("doorward.server")
 
@@ -48,6 +44,17 @@ class Gateway(Protocol):
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
 
+    def direct(
+        self,
+        wire: Wire,
+        loop: asyncio.AbstractEventLoop,
+        path: str,
+        headers: Sequence[Header],
+        body: bytes,
+        client: str | None,
+    ) -> Answering:
+        """Begin to answer one POST that came whole, straight on its connection."""
+
 
 class App:
     """MCP paths go to the gateway without anything between; all others to ``pages``.
@@ -64,7 +71,7 @@ class App:
         flushes: Sequence[Callable[[], Awaitable[None]]],
         chores: Sequence[Callable[[], Awaitable[None]]] = (),
     ) -> None:
-        self._gateway = gateway
+        self.gateway = gateway
         self._pages = pages
         self._flushes = flushes
         self._chores = chores
@@ -73,8 +80,8 @@ class App:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
-        if scope["type"] == "http" and self._gateway.owns(scope["raw_path"].decode("latin-1")):
-            await self._gateway(scope, receive, send)
+        if scope["type"] == "http" and self.gateway.owns(scope["raw_path"].decode("latin-1")):
+            await self.gateway(scope, receive, send)
         elif scope["type"] == "http":
             await self._pages(scope, receive, send)
         elif scope["type"] == "websocket":
@@ -84,13 +91,13 @@ class App:
 
     async def start(self) -> None:
         """Begin what runs beside the requests."""
-        await self._gateway.start()
+        await self.gateway.start()
         self._flushing = asyncio.create_task(self._flush_for_ever())
         self._tidying = asyncio.create_task(self._tidy_for_ever())
 
     async def stop(self) -> None:
         """End it; the calls that wait are written."""
-        await self._gateway.stop()
+        await self.gateway.stop()
         for beside in (self._tidying, self._flushing):
             if beside is not None:
                 beside.cancel()
@@ -124,88 +131,6 @@ class App:
             except Exception as error:  # noqa: BLE001  (whatever it is, the log of calls must not end with it)
                 # No message: it may quote what was to be written.
                 _log.error("calls not written", kind=type(error).__name__)
-
-
-class Connection(HttpToolsProtocol):
-    """What uvicorn leaves open before any app is asked: heads without end (L14), slow ones (L16), trailers, targets.
-
-    A head of many small fields costs twenty times its bytes in memory, before anybody is authenticated.
-    """
-
-    seconds: float = REQUEST_SECONDS
-
-    @override
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        super().connection_made(transport)
-        self._fruitless = 0
-        self._progress = self._in_head = self._whole = False
-        self._deadline: asyncio.TimerHandle | None = self.loop.call_later(self.seconds, self._late)
-
-    @override
-    def connection_lost(self, exc: Exception | None) -> None:
-        self._stop_waiting()
-        super().connection_lost(exc)
-
-    @override
-    def data_received(self, data: bytes) -> None:
-        self._progress = False
-        super().data_received(data)
-        self._fruitless = 0 if self._progress else self._fruitless + len(data)
-        if self._fruitless > MAX_FRUITLESS_BYTES:
-            self._refuse()
-        elif self._whole and self._progress:
-            self._stop_waiting()
-        elif self._deadline is None and not self.transport.is_closing():
-            self._deadline = self.loop.call_later(self.seconds, self._late)
-
-    @override
-    def on_message_begin(self) -> None:
-        self._in_head, self._whole = True, False
-        super().on_message_begin()
-
-    @override
-    def on_header(self, name: bytes, value: bytes) -> None:
-        # Trailers come here too: as headers they would bypass whatever stands before us (L3, RFC 9110 section 6.5.1).
-        if self._in_head:
-            super().on_header(name, value)
-
-    @override
-    def on_headers_complete(self) -> None:
-        self._in_head, self._progress = False, True
-        if not self.url.startswith((b"/", b"*")) or b"#" in self.url:
-            # L5, L6: an absolute target would name another host than Host does. The parser answers 400.
-            message = "neither a path nor an asterisk"
-            raise ValueError(message)
-        super().on_headers_complete()
-
-    @override
-    def on_body(self, body: bytes) -> None:
-        self._progress = True
-        super().on_body(body)
-
-    @override
-    def on_message_complete(self) -> None:
-        self._whole = self._progress = True
-        super().on_message_complete()
-
-    def _refuse(self) -> None:
-        cycle: RequestResponseCycle | None = self.cycle  # uvicorn says it is never None; before a request it is.
-        if cycle is None or cycle.response_complete:
-            self.transport.write(b"HTTP/1.1 431 X\r\nconnection: close\r\ncontent-length: 0\r\n\r\n")
-        self.transport.close()
-
-    def _late(self) -> None:
-        self._deadline = None
-        if self.flow.read_paused:
-            # We are the ones who wait: a request behind one that is being answered.
-            self._deadline = self.loop.call_later(self.seconds, self._late)
-        else:
-            self.transport.close()
-
-    def _stop_waiting(self) -> None:
-        if self._deadline is not None:
-            self._deadline.cancel()
-            self._deadline = None
 
 
 class _Server(uvicorn.Server):

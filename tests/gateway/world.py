@@ -13,6 +13,7 @@ import httpx2
 import uvicorn
 from tests.gateway.deployment import ACME, CLIENT, EVERYTHING, MEMBERS, S1, S2, START, user
 
+from doorward.connection import Connection as HttpConnection
 from doorward.credentials.api_keys import create_api_key
 from doorward.credentials.authenticate import Door
 from doorward.credentials.issuer import TokenIssuer
@@ -23,6 +24,7 @@ from doorward.gateway.exchange import AsgiApp, Receive, Scope, Send
 from doorward.gateway.proxy import Gateway
 from doorward.model import SECOND, Connection, ConnectionId, Instant, Permission, Placement, ResourceId
 from doorward.protocol.endpoints import Endpoint
+from doorward.server import App
 from doorward.storage import connections, permissions
 from doorward.storage.database import Database
 from doorward.storage.events import CallEvent
@@ -45,11 +47,25 @@ class Clock:
         return Instant(START + SECOND + self.offset + int(asyncio.get_running_loop().time() * SECOND))
 
 
+async def no_pages(scope: Scope, receive: Receive, send: Send) -> None:
+    """Answer what is no MCP endpoint."""
+    await send({"type": "http.response.start", "status": 404, "headers": [(b"content-length", b"0")]})
+    await send({"type": "http.response.body", "body": b""})
+
+
 async def serve(app: AsgiApp) -> tuple[uvicorn.Server, "asyncio.Task[None]", int]:
     """Serve ``app`` on a port of its own."""
     listening = socket.socket()
     listening.bind(("127.0.0.1", 0))
-    config = uvicorn.Config(app, http="httptools", lifespan="off", log_config=None, timeout_graceful_shutdown=1)
+    config = uvicorn.Config(
+        app,
+        http=HttpConnection,
+        lifespan="off",
+        ws="none",
+        log_config=None,
+        timeout_graceful_shutdown=1,
+        proxy_headers=False,
+    )
     server = uvicorn.Server(config)
     task = asyncio.create_task(server.serve(sockets=[listening]))
     while not server.started:  # noqa: ASYNC110  (uvicorn tells it by this alone)
@@ -95,7 +111,7 @@ class World:
     @asynccontextmanager
     async def running(self) -> AsyncIterator["World"]:
         await self.gateway.start()
-        server, task, port = await serve(self.gateway)
+        server, task, port = await serve(App(gateway=self.gateway, pages=no_pages, flushes=[]))
         try:
             async with httpx2.AsyncClient(
                 base_url=f"http://127.0.0.1:{port}", trust_env=False, timeout=10

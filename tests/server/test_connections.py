@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import uvicorn
 
-from doorward.server import MAX_FRUITLESS_BYTES, Connection
+from doorward.connection import MAX_FRUITLESS_BYTES, Connection
 
 pytestmark = pytest.mark.anyio
 

@@ -4,8 +4,9 @@ import asyncio
 from typing import Any, Final
 
 from doorward.gateway import answers
+from doorward.gateway.asgi_exchange import AsgiExchange, Watches
 from doorward.gateway.call import Call, renumbered
-from doorward.gateway.exchange import Departed, Refusal, Watches
+from doorward.gateway.exchange import Departed, Refusal
 from doorward.gateway.held import HeldSessions
 from doorward.gateway.http_connection import Answer
 from doorward.gateway.relay import WholeRelay, refuse_foreign
@@ -82,6 +83,8 @@ class Forwarder:
         return answer
 
     async def _post(self, call: Call, envelope: Envelope, identity: str, *, repeatable: bool) -> Answer:
+        if not isinstance(call.exchange, AsgiExchange):
+            return await self._upstream.post(call.server, call.message, envelope, identity, repeatable=repeatable)
         watch = self._watches.begin(call.exchange)
         try:
             return await self._upstream.post(call.server, call.message, envelope, identity, repeatable=repeatable)

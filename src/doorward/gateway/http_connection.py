@@ -7,6 +7,8 @@ from typing import Final, Protocol, cast
 
 import httptools
 
+from doorward.gateway.stepping import Waiter
+
 HIGH_WATER: Final = 256 * 1024
 """Bytes of a stream that may wait for their reader before the upstream is made to wait."""
 MAX_HEADER_BYTES: Final = 64 * 1024
@@ -83,7 +85,7 @@ class Connection:
         self._body_limit = body_limit
         self._transport: asyncio.Transport | None = None
         self._parser = httptools.HttpResponseParser(self)
-        self._waiter: asyncio.Future[Answer] | None = None
+        self._waiter: Waiter[Answer] | None = None
         self._answer: Answer | None = None
         self._wake: asyncio.Future[None] | None = None
         self._exchanges = 0
@@ -100,6 +102,7 @@ class Connection:
         self._complete = False
         self._reusable = False
         self._paused = False
+        self._whole: Answer | None = None
         self._failure: UpstreamFailure | None = None
 
     @property
@@ -114,22 +117,24 @@ class Connection:
         self.since = self._loop.time()
         if self._transport is None or self._transport.is_closing():
             raise UpstreamFailure(UpstreamError.UNREACHABLE, "closed before the request", untouched=True)
-        waiter: asyncio.Future[Answer] = self._loop.create_future()
-        self._waiter = waiter
+        waiter = self._waiter = Waiter[Answer](self._loop)
         self._transport.write(request)
         try:
             return await waiter
-        except asyncio.CancelledError:
-            self._cancelled(waiter)
+        except UpstreamFailure:
+            raise
+        except BaseException:
+            self._left(waiter)
             raise
 
-    def _cancelled(self, waiter: "asyncio.Future[Answer]") -> None:
+    def _left(self, waiter: "Waiter[Answer]") -> None:
         # The answer may have come in the same loop turn: then a whole one has given the connection back already, and
         # somebody else may be using it.
-        if waiter.cancelled():
+        if self._waiter is waiter:
+            self._waiter = None
             self.abort()
-        elif waiter.exception() is None:
-            self.leave(waiter.result())
+        elif (answer := waiter.answered()) is not None:
+            self.leave(answer)
 
     async def chunk(self, answer: Answer) -> bytes:
         """Return what has arrived of ``answer``, waiting for at least a byte; empty at the end."""
@@ -168,6 +173,7 @@ class Connection:
         """Fail an exchange that has made no progress for too long."""
         if now - self.since > (idle if self._began else first_byte) and not self._paused:
             self._fail(UpstreamFailure(UpstreamError.TIMEOUT, "no byte for too long"))
+            self._hand_over()
 
     # asyncio calls these.
 
@@ -198,6 +204,7 @@ class Connection:
             self._fail(UpstreamFailure(UpstreamError.PROTOCOL, "switched protocols"))
         except httptools.HttpParserError as wrong:
             self._fail(UpstreamFailure(UpstreamError.PROTOCOL, f"not HTTP/1.1: {wrong}"))
+        self._hand_over()
 
     def connection_lost(self, _exc: Exception | None) -> None:
         """End what was under way."""
@@ -206,12 +213,14 @@ class Connection:
             self.on_message_complete()  # RFC 9112 section 6.3: neither length nor chunks, so it ends with the connection.
         untouched = not self._began and self._exchanges > 1
         self._fail(UpstreamFailure(UpstreamError.UNREACHABLE, "closed before the end", untouched=untouched))
+        self._hand_over()
 
     # httptools calls these.
 
     def on_message_begin(self) -> None:
         """Refuse an answer after the answer: nobody asked for it, so the next caller must not get it."""
         if self._complete:
+            self._reusable = False
             self.abort()
 
     def on_header(self, name: bytes, value: bytes) -> None:
@@ -232,10 +241,8 @@ class Connection:
         self._framed = self._framed or status in _NO_BODY
         kind = self._headers.get(b"content-type", b"")
         self._stream = kind.lower().startswith(b"text/event-stream")
-        if self._stream and self._waiter is not None and not self._waiter.done():
+        if self._stream and self._waiter is not None:
             self._answer = Answer(status, self._headers, b"", self)
-            self._waiter.set_result(self._answer)
-            self._waiter = None
 
     def on_body(self, data: bytes) -> None:
         """Keep a piece; make the upstream wait where the reader is behind."""
@@ -257,11 +264,25 @@ class Connection:
         self._reusable = self._framed and self._parser.should_keep_alive()  # Only now: the parser forgets it.
         if self._stream:
             self._notify()
-        elif self._waiter is not None and not self._waiter.done():
+        elif self._waiter is not None:
             body = self._pieces[0] if len(self._pieces) == 1 else b"".join(self._pieces)
-            self._waiter.set_result(Answer(status, self._headers, body, None))
-            self._waiter = None
+            self._whole = Answer(status, self._headers, body, None)
+
+    def _hand_over(self) -> None:
+        """Let whoever waits go on. Not from within the parser: the waiting coroutine may use this connection again."""
+        waiter, whole = self._waiter, self._whole
+        if waiter is None:
+            return
+        if whole is not None:
+            self._waiter = self._whole = None
             self._release()
+            waiter.answer(whole)
+        elif self._answer is not None:
+            self._waiter = None
+            waiter.answer(self._answer)
+        elif self._failure is not None:
+            self._waiter = None
+            waiter.fail(self._failure)
 
     def _finish(self, answer: Answer) -> None:
         if self._answer is answer:
@@ -276,9 +297,6 @@ class Connection:
         if self._complete:
             return
         self._failure = self._failure or failure
-        if self._waiter is not None and not self._waiter.done():
-            self._waiter.set_exception(failure)
-            self._waiter = None
         self._notify()
         self.abort()
 

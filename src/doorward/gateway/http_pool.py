@@ -14,6 +14,7 @@ from typing import Final, cast
 from urllib.parse import urlsplit
 
 from doorward.gateway.http_connection import Answer, Connection, UpstreamError, UpstreamFailure
+from doorward.gateway.stepping import as_task
 
 __all__ = ["Answer", "HttpPool", "Target", "UpstreamError", "UpstreamFailure", "target"]
 
@@ -138,6 +139,7 @@ class HttpPool:
         loop = self._loop = asyncio.get_running_loop()
         self._open[origin] = self._open.get(origin, 0) + 1
         try:
+            await as_task()
             async with asyncio.timeout(self._connect_timeout):
                 connection = Connection(loop, self, origin, self._body_limit)
                 # By shape, not by inheritance: asyncio asks for no more, and a base class would only add look-ups.

@@ -193,9 +193,8 @@ class Messages:
     def _note_use(self, exchange: Exchange, caller: Caller, now: Instant) -> None:
         principal = caller.principal
         if principal.credential is CredentialKind.API_KEY:
-            peer = exchange.scope.get("client")
             agent = exchange.one(b"user-agent")
-            self._touch(ApiKeyId(principal.credential_id), now, peer[0] if peer else None, agent and agent[:MAX_LOGGED])
+            self._touch(ApiKeyId(principal.credential_id), now, exchange.client, agent and agent[:MAX_LOGGED])
 
     def _log(self, call: Call) -> None:
         principal = call.caller.principal
@@ -242,5 +241,4 @@ def _params(exchange: Exchange) -> list[tuple[str, str]]:
     """Return all ``Mcp-Param-*`` headers, repeated ones too."""
     if not any(map(_PARAM, exchange.headers)):
         return []
-    headers: list[tuple[bytes, bytes]] = exchange.scope["headers"]
-    return [(name.decode("latin-1"), value.decode("latin-1")) for name, value in headers if _PARAM(name)]
+    return [(name.decode("latin-1"), value.decode("latin-1")) for name, value in exchange.raw_headers if _PARAM(name)]

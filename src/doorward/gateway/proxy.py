@@ -7,7 +7,7 @@ message, decision; nothing is forwarded before the last, and what is forwarded i
 import asyncio
 import contextlib
 import traceback
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -16,10 +16,12 @@ import structlog
 from doorward.credentials.authenticate import Unauthenticated
 from doorward.gateway import answers
 from doorward.gateway.access import View
+from doorward.gateway.asgi_exchange import AsgiExchange
 from doorward.gateway.call import upstream_refusal
 from doorward.gateway.catalogue import Catalogue
+from doorward.gateway.direct_exchange import DirectExchange, Wire
 from doorward.gateway.door import Door
-from doorward.gateway.exchange import AsgiApp, Departed, Exchange, Receive, Refusal, Scope, Send
+from doorward.gateway.exchange import AsgiApp, Departed, Exchange, Header, Receive, Refusal, Scope, Send
 from doorward.gateway.forward import Forwarder
 from doorward.gateway.held import HeldSessions
 from doorward.gateway.http_connection import UpstreamFailure
@@ -32,6 +34,7 @@ from doorward.gateway.relay import WholeRelay
 from doorward.gateway.relay_streams import StreamRelay
 from doorward.gateway.session_requests import SessionRequests
 from doorward.gateway.sessions import Binding
+from doorward.gateway.stepping import Run
 from doorward.gateway.streams import Streams
 from doorward.gateway.upstream import Rejected, Upstream
 from doorward.model import Entropy, Instant
@@ -131,7 +134,32 @@ class Gateway:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one HTTP request at an endpoint."""
-        exchange = Exchange(scope, receive, send, request_id.assign(scope, self._entropy))
+        await self._answer(AsgiExchange(scope, receive, send, request_id.assign(scope, self._entropy)))
+
+    def direct(
+        self,
+        wire: Wire,
+        loop: asyncio.AbstractEventLoop,
+        path: str,
+        headers: Sequence[Header],
+        body: bytes,
+        client: str | None,
+    ) -> DirectExchange:
+        """Begin to answer a POST that came whole, at a path that ``owns`` says is ours."""
+        exchange = DirectExchange(
+            wire, path=path, headers=headers, whole=body, client=client, request_id=request_id.new(self._entropy)
+        )  # fmt: skip
+        exchange.run = Run(self._answer_directly(exchange), loop)
+        exchange.run.begin()
+        return exchange
+
+    async def _answer_directly(self, exchange: DirectExchange) -> None:
+        try:
+            await self._answer(exchange)
+        finally:
+            exchange.finish()
+
+    async def _answer(self, exchange: Exchange) -> None:
         try:
             await self._serve(exchange)
         except Departed:
@@ -164,7 +192,7 @@ class Gateway:
         except Unauthenticated as why:
             raise self._door.refused(endpoint, why) from why
         except Refusal as refusal:
-            if refusal.status == _UNAUTHORIZED and _is_browser(exchange):
+            if isinstance(exchange, AsgiExchange) and refusal.status == _UNAUTHORIZED and _is_browser(exchange):
                 await self._browser_page(endpoint, self._door.challenge(endpoint))(
                     exchange.scope, exchange.receive, exchange.send
                 )

@@ -16,6 +16,7 @@ from doorward.gateway.http_connection import Answer, UpstreamError, UpstreamFail
 from doorward.gateway.narrow import acknowledged, narrow_replayed, notification_passes, request_passes
 from doorward.gateway.relay import OK, WholeRelay, decoded, written
 from doorward.gateway.sessions import Binding
+from doorward.gateway.stepping import as_task
 from doorward.gateway.streams import OpenStream, Streams
 from doorward.gateway.upstream import EVENT_LIMIT, Rejected, fed
 from doorward.protocol import faults, mcp
@@ -89,6 +90,7 @@ class StreamRelay:
     @contextlib.asynccontextmanager
     async def _following(self, stream: OpenStream, exchange: Exchange) -> AsyncIterator[None]:
         """Close the stream when its client leaves or it may not go on."""
+        await as_task()
         departure = asyncio.get_running_loop().create_task(exchange.departure())
         departure.add_done_callback(lambda task: None if task.cancelled() else stream.answer.close())
         self._streams.add(stream)

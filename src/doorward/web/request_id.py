@@ -15,8 +15,13 @@ _BYTES: Final = 9
 
 def assign(scope: MutableMapping[str, Any], entropy: Entropy) -> str:
     """Give the request of an ASGI scope its id (``req_`` and 12 base64url characters) and return it."""
-    scope[_KEY] = "req_" + base64.urlsafe_b64encode(entropy(_BYTES)).decode("ascii")
-    return str(scope[_KEY])
+    made = scope[_KEY] = new(entropy)
+    return made
+
+
+def new(entropy: Entropy) -> str:
+    """Return an id for a request that has no scope."""
+    return "req_" + base64.urlsafe_b64encode(entropy(_BYTES)).decode("ascii")
 
 
 def of(scope: Mapping[str, Any]) -> str:

@@ -1,0 +1,289 @@
+"""One client's connection: what uvicorn leaves open before any app is asked, and the short way of small MCP messages.
+
+A POST to an MCP endpoint that says how long it is, and is short, is kept until it is whole and then answered by the
+gateway straight on this connection. Everything else takes uvicorn's way, as ASGI.
+"""
+
+import asyncio
+from collections.abc import Sequence
+from typing import Any, Final, Protocol, cast
+
+from typing_extensions import override
+from uvicorn.config import Config
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
+from uvicorn.server import ServerState
+
+REQUEST_SECONDS: Final = 60
+"""How long one request may take to arrive, with its body (L16)."""
+MAX_FRUITLESS_BYTES: Final = 128 * 1024
+"""What may arrive without completing a head or bringing any body: surfaces answer long heads themselves below this."""
+MAX_DIRECT_BYTES: Final = 64 * 1024
+"""The largest body that is kept for a client that nobody has asked yet who it is; uvicorn keeps as much."""
+
+Header = tuple[bytes, bytes]
+
+
+class Wire(Protocol):
+    """``gateway.direct_exchange.Wire``: what an answer needs of a connection."""
+
+    def write(self, data: bytes) -> None:
+        """Send bytes."""
+
+    async def drain(self) -> None:
+        """Return when the client reads, or has left."""
+
+    def answered(self) -> None:
+        """Take note that the answer is complete."""
+
+    def broken_off(self) -> None:
+        """Close: the answer will never be complete."""
+
+    def common_headers(self) -> bytes:
+        """Return the lines that every answer of this connection has now."""
+
+
+class Answering(Protocol):
+    """A request that is being answered directly."""
+
+    def leave(self) -> None:
+        """End what waits: the client has left."""
+
+
+class DirectDoor(Protocol):
+    """``server.Gateway``, as far as a connection needs it."""
+
+    def owns(self, path: str) -> bool:
+        """Say whether a path belongs to an MCP server."""
+
+    def direct(
+        self,
+        wire: Wire,
+        loop: asyncio.AbstractEventLoop,
+        path: str,
+        headers: Sequence[Header],
+        body: bytes,
+        client: str | None,
+    ) -> Answering:
+        """Begin to answer one POST."""
+
+
+class _NobodyWaits:
+    """The event of a request that nothing waits for."""
+
+    def set(self) -> None:
+        """Wake nobody."""
+
+
+_NOBODY_WAITS: Final = _NobodyWaits()
+
+
+class _Direct:
+    """A request that is answered directly; stands where uvicorn looks for what is being answered."""
+
+    __slots__ = (
+        "body",
+        "disconnected",
+        "exchange",
+        "headers",
+        "keep_alive",
+        "message_event",
+        "path",
+        "response_complete",
+    )
+
+    def __init__(self, path: str, headers: Sequence[Header], *, keep_alive: bool) -> None:
+        self.path = path
+        self.headers = headers
+        self.keep_alive = keep_alive
+        self.body = b""
+        self.response_complete = False
+        self.exchange: Answering | None = None
+        self.disconnected = False
+        self.message_event = _NOBODY_WAITS
+
+
+class Connection(HttpToolsProtocol):
+    """Adds to uvicorn's: heads without end (L14), slow ones (L16), trailers, targets; and what is answered directly.
+
+    A head of many small fields costs twenty times its bytes in memory, before anybody is authenticated.
+    """
+
+    seconds: float = REQUEST_SECONDS
+
+    def __init__(
+        self,
+        config: Config,
+        server_state: ServerState,
+        app_state: dict[str, Any],
+        _loop: asyncio.AbstractEventLoop | None = None,
+    ) -> None:
+        super().__init__(config, server_state, app_state, _loop)
+        self._gateway: DirectDoor | None = getattr(config.loaded_app, "gateway", None)
+        self._direct: _Direct | None = None
+        self._reading: _Direct | None = None
+        """The direct request whose body is being read."""
+        self._idle_since = 0.0
+        self._idle: asyncio.TimerHandle | None = None
+
+    @override
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        self._fruitless = 0
+        self._progress = self._in_head = self._whole = False
+        self._deadline: asyncio.TimerHandle | None = self.loop.call_later(self.seconds, self._late)
+
+    @override
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._stop_waiting()
+        if self._idle is not None:
+            self._idle.cancel()
+        direct, self._direct, self._reading = self._direct, None, None
+        super().connection_lost(exc)
+        if direct is not None and direct.exchange is not None:
+            direct.exchange.leave()
+
+    @override
+    def data_received(self, data: bytes) -> None:
+        self._progress = False
+        super().data_received(data)
+        self._fruitless = 0 if self._progress else self._fruitless + len(data)
+        if self._fruitless > MAX_FRUITLESS_BYTES:
+            self._refuse()
+        elif self._whole and self._progress:
+            self._stop_waiting()
+        elif self._deadline is None and not self.transport.is_closing():
+            self._deadline = self.loop.call_later(self.seconds, self._late)
+
+    @override
+    def on_message_begin(self) -> None:
+        self._in_head, self._whole = True, False
+        self.url, self.headers, self.expect_100_continue = b"", [], False
+
+    @override
+    def on_header(self, name: bytes, value: bytes) -> None:
+        # Trailers come here too: as headers they would bypass whatever stands before us (L3, RFC 9110 section 6.5.1).
+        if self._in_head:
+            super().on_header(name, value)
+
+    @override
+    def on_headers_complete(self) -> None:
+        self._in_head, self._progress = False, True
+        if not self.url.startswith((b"/", b"*")) or b"#" in self.url:
+            # L5, L6: an absolute target would name another host than Host does. The parser answers 400.
+            message = "neither a path nor an asterisk"
+            raise ValueError(message)
+        self._reading = self._to_be_answered_directly()
+        if self._reading is None:
+            self._as_asgi()
+
+    @override
+    def on_body(self, body: bytes) -> None:
+        self._progress = True
+        if self._reading is None:
+            super().on_body(body)
+        else:
+            self._reading.body += body
+
+    @override
+    def on_message_complete(self) -> None:
+        self._whole = self._progress = True
+        reading, self._reading = self._reading, None
+        if reading is None:
+            super().on_message_complete()
+        elif self._gateway is not None:
+            self._direct = reading
+            self.cycle = cast("RequestResponseCycle", reading)
+            client = self.client[0] if self.client else None
+            exchange = self._gateway.direct(self, self.loop, reading.path, reading.headers, reading.body, client)
+            if self._direct is reading:
+                reading.exchange = exchange
+
+    # An answer that is given directly uses these (`Wire`).
+
+    def write(self, data: bytes) -> None:
+        """Send bytes; ignored where the client has left."""
+        if not self.transport.is_closing():
+            self.transport.write(data)
+
+    async def drain(self) -> None:
+        """Return when the client reads, or has left."""
+        if self.flow.write_paused:
+            await self.flow.drain()
+
+    def answered(self) -> None:
+        """Go on with the next request."""
+        direct, self._direct = self._direct, None
+        if direct is None:
+            return
+        direct.response_complete = True
+        if not direct.keep_alive:
+            self.server_state.total_requests += 1
+            self.transport.close()
+        elif self.pipeline:
+            self.on_response_complete()
+        else:
+            self.server_state.total_requests += 1
+            self._idle_since = self.loop.time()
+            if self._idle is None:
+                self._idle = self.loop.call_later(self.timeout_keep_alive, self._idle_for_long)
+
+    def broken_off(self) -> None:
+        """Close: the answer will never be complete."""
+        self.transport.close()
+
+    def common_headers(self) -> bytes:
+        """Return the lines that every answer of this connection has now."""
+        lines = b"".join([b"%b: %b\r\n" % header for header in self.server_state.default_headers])
+        return lines if self._direct is None or self._direct.keep_alive else lines + b"connection: close\r\n"
+
+    def _to_be_answered_directly(self) -> _Direct | None:
+        """Return the request, if it is a short POST of known length to an MCP endpoint and none is under way."""
+        parser, url = self.parser, self.url
+        if self._gateway is None or not self._free() or self.expect_100_continue or parser.get_method() != b"POST":
+            return None
+        length = next((value for name, value in self.headers if name == b"content-length"), b"")
+        if len(length) > len(b"%d" % MAX_DIRECT_BYTES) or not length.isdigit() or int(length) > MAX_DIRECT_BYTES:
+            return None
+        path = url.decode("latin-1")
+        if parser.should_upgrade() or parser.get_http_version() != "1.1" or not self._gateway.owns(path):
+            return None
+        return _Direct(path, self.headers, keep_alive=parser.should_keep_alive())
+
+    def _as_asgi(self) -> None:
+        url, headers, expects = self.url, self.headers, self.expect_100_continue
+        super().on_message_begin()
+        self.url, self.expect_100_continue = url, expects
+        self.headers += headers  # The scope holds the same list.
+        super().on_headers_complete()
+
+    def _idle_for_long(self) -> None:
+        # One timer for many requests: making and cancelling one for each costs more than looking at the clock.
+        self._idle = None
+        rest = self._idle_since + self.timeout_keep_alive - self.loop.time()
+        if not self._free() or self._deadline is not None or rest > 0:
+            self._idle = self.loop.call_later(max(rest, 1), self._idle_for_long)
+        else:
+            self.transport.close()
+
+    def _free(self) -> bool:
+        """Say whether no request is being answered."""
+        cycle: RequestResponseCycle | None = self.cycle  # uvicorn says it is never None; before a request it is.
+        return cycle is None or cycle.response_complete
+
+    def _refuse(self) -> None:
+        if self._free():
+            self.transport.write(b"HTTP/1.1 431 X\r\nconnection: close\r\ncontent-length: 0\r\n\r\n")
+        self.transport.close()
+
+    def _late(self) -> None:
+        self._deadline = None
+        if self.flow.read_paused:
+            # We are the ones who wait: a request behind one that is being answered.
+            self._deadline = self.loop.call_later(self.seconds, self._late)
+        else:
+            self.transport.close()
+
+    def _stop_waiting(self) -> None:
+        if self._deadline is not None:
+            self._deadline.cancel()
+            self._deadline = None
