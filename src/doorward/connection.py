@@ -6,6 +6,7 @@ gateway straight on this connection. Everything else takes uvicorn's way, as ASG
 
 import asyncio
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any, Final, Protocol, cast
 
 from typing_extensions import override
@@ -65,6 +66,11 @@ class DirectDoor(Protocol):
         client: str | None,
     ) -> Answering:
         """Begin to answer one POST."""
+
+
+@lru_cache(maxsize=8)
+def _lines(headers: tuple[Header, ...]) -> bytes:
+    return b"".join([b"%b: %b\r\n" % header for header in headers])
 
 
 class _NobodyWaits:
@@ -163,7 +169,10 @@ class Connection(HttpToolsProtocol):
     def on_header(self, name: bytes, value: bytes) -> None:
         # Trailers come here too: as headers they would bypass whatever stands before us (L3, RFC 9110 section 6.5.1).
         if self._in_head:
-            super().on_header(name, value)
+            name = name.lower()
+            if name == b"expect" and value.lower() == b"100-continue":
+                self.expect_100_continue = True
+            self.headers.append((name, value))
 
     @override
     def on_headers_complete(self) -> None:
@@ -233,7 +242,7 @@ class Connection(HttpToolsProtocol):
 
     def common_headers(self) -> bytes:
         """Return the lines that every answer of this connection has now."""
-        lines = b"".join([b"%b: %b\r\n" % header for header in self.server_state.default_headers])
+        lines = _lines(tuple(self.server_state.default_headers))
         return lines if self._direct is None or self._direct.keep_alive else lines + b"connection: close\r\n"
 
     def _to_be_answered_directly(self) -> _Direct | None:

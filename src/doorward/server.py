@@ -23,6 +23,8 @@ TIDY_SECONDS: Final = 600
 """Between two turns of what tidies up."""
 FLUSH_SECONDS: Final = 0.5
 """Between two writes of the call log: what a crash loses at most, with the time of a write."""
+GARBAGE: Final = 10_000
+"""New objects between two collections: a call makes few that live on, and each collection walks those of all calls."""
 GRACE_SECONDS: Final = 3
 """How long open streams may take to end when the server stops."""
 
@@ -196,6 +198,7 @@ async def run(app: App, listener: socket.socket, *, on_ready: Callable[[], Await
     # What is loaded by now stays until the end: a full collection that walks it again stopped everything for 40 ms.
     gc.collect()
     gc.freeze()
+    gc.set_threshold(GARBAGE)
     serving = asyncio.create_task(server.serve([listener]))
     try:
         started = asyncio.create_task(server.answering.wait())

@@ -6,7 +6,7 @@ is answered exactly like what does not exist, by the same function (K1); nothing
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, assert_never
+from typing import Any, NamedTuple, assert_never
 
 from doorward.gateway import answers
 from doorward.gateway.answers import Answer
@@ -31,8 +31,7 @@ from doorward.protocol import mcp
 _OUT_OF_REACH = frozenset({DenialReason.OUTSIDE_RESOURCES, DenialReason.UNRESOLVABLE, DenialReason.NOT_HERE})
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class View:
+class View(NamedTuple):
     """All that a decision may use. ``words`` is the permission catalogue, for people."""
 
     principal: Principal
@@ -42,8 +41,7 @@ class View:
     words: Mapping[Permission, PermissionEntry]
 
 
-@dataclass(frozen=True, slots=True)
-class Forward:
+class Forward(NamedTuple):
     """Send it on. ``rule`` is for the log; ``uris`` replaces what a ``subscriptions/listen`` asks for."""
 
     rule: str

@@ -117,7 +117,8 @@ class Connection:
         self.since = self._loop.time()
         if self._transport is None or self._transport.is_closing():
             raise UpstreamFailure(UpstreamError.UNREACHABLE, "closed before the request", untouched=True)
-        waiter = self._waiter = Waiter[Answer](self._loop)
+        waiter: Waiter[Answer] = Waiter(self._loop)
+        self._waiter = waiter
         self._transport.write(request)
         try:
             return await waiter

@@ -96,15 +96,23 @@ class HttpPool:
         one was closed without a byte (RFC 9112 section 9.3.1). Raises ``UpstreamFailure``; cancelling it closes the
         upstream connection.
         """
-        request = _request(method, to, headers, body)
+        ending = b"content-length: %d\r\n\r\n" % len(body) if body or method == b"POST" else b"\r\n"
+        return await self.send_with(to, head(method, to, headers), ending + body, repeatable=repeatable)
+
+    async def send_with(self, to: Target, begin: bytes, end: bytes, *, repeatable: bool) -> Answer:
+        """The same for a request whose bytes are ``begin`` (of ``head``) and ``end`` (length, empty line, body)."""
+        request = begin + end
         connection = self._take(to)
         if connection is not None:
+            self._busy.add(connection)
             try:
-                return await self._exchange(connection, request)
+                return await connection.exchange(request)
             except UpstreamFailure as failure:
                 if not (repeatable and failure.untouched):
                     raise
-        return await self._exchange(await self._connect(to), request)
+        connection = await self._connect(to)
+        self._busy.add(connection)
+        return await connection.exchange(request)
 
     async def close(self) -> None:
         """Close every connection; requests under way fail."""
@@ -114,10 +122,6 @@ class HttpPool:
         for connection in [*self._busy, *(one for idle in self._idle.values() for one in idle)]:
             connection.abort()
         self._idle.clear()
-
-    async def _exchange(self, connection: Connection, request: bytes) -> Answer:
-        self._busy.add(connection)
-        return await connection.exchange(request)
 
     def _take(self, to: Target) -> Connection | None:
         idle = self._idle.get((to.host, to.port, to.tls))
@@ -193,15 +197,15 @@ class HttpPool:
             self._sweep_later(loop)
 
 
-def _request(method: bytes, to: Target, headers: Iterable[tuple[bytes, bytes]], body: bytes) -> bytes:
-    """Return the bytes of one request. Raises ``UpstreamFailure`` for a header that would not stay one header (L12)."""
+def head(method: bytes, to: Target, headers: Iterable[tuple[bytes, bytes]]) -> bytes:
+    """Return the first line and the headers, without length and end.
+
+    Raises ``UpstreamFailure`` for a header that would not stay one header (L12).
+    """
     parts = [method, b" ", to.path, b" HTTP/1.1\r\nhost: ", to.authority, b"\r\n"]
     for name, value in headers:
         if b"\r" in value or b"\n" in value or b"\0" in value:
             raise UpstreamFailure(UpstreamError.PROTOCOL, f"header {name!r} holds a line break")
         if name not in _OWN_HEADERS:
             parts += (name, b": ", value, b"\r\n")
-    if body or method == b"POST":
-        parts += (b"content-length: ", b"%d" % len(body), b"\r\n")
-    parts += (b"\r\n", body)
     return b"".join(parts)

@@ -86,6 +86,7 @@ class Gateway:
     ) -> None:
         self._now = now
         self._entropy = entropy
+        self._request_ids = request_id.RequestIds(entropy)
         self._browser_page = browser_page
         self._pool = HttpPool(first_byte_timeout=upstream_timeout, body_limit=upstream_body_limit)
         self._live = LiveState(database=database, authenticate=authenticate, public_url=public_url, now=now)
@@ -147,7 +148,7 @@ class Gateway:
     ) -> DirectExchange:
         """Begin to answer a POST that came whole, at a path that ``owns`` says is ours."""
         exchange = DirectExchange(
-            wire, path=path, headers=headers, whole=body, client=client, request_id=request_id.new(self._entropy)
+            wire, path=path, headers=headers, whole=body, client=client, request_id=self._request_ids.new()
         )  # fmt: skip
         exchange.run = Run(self._answer_directly(exchange), loop)
         exchange.run.begin()

@@ -11,13 +11,14 @@ from typing import Any, Final
 
 from doorward.gateway import sse
 from doorward.gateway.http_connection import Answer, UpstreamError, UpstreamFailure
-from doorward.gateway.http_pool import HttpPool, Target, target
+from doorward.gateway.http_pool import HttpPool, Target, head, target
 from doorward.gateway.param_headers import encoded
 from doorward.model import Server
 from doorward.protocol import jsonrpc
 from doorward.protocol.errors import JsonRpcError
 from doorward.protocol.mcp import MODERN_VERSION, NAME_PARAMETERS
 
+MAX_HEADS: Final = 2_000
 EVENT_LIMIT: Final = 32 * 1024 * 1024
 _FIXED: Final = ((b"accept", b"application/json, text/event-stream"), (b"content-type", b"application/json"))
 _STREAM: Final = ((b"accept", b"text/event-stream"),)
@@ -56,14 +57,17 @@ class Upstream:
     def __init__(self, pool: HttpPool) -> None:
         self._pool = pool
         self._targets: dict[str, Target] = {}
+        self._heads: dict[tuple[Target, tuple[tuple[bytes, bytes], ...], str], bytes] = {}
+        """The same caller calls the same tool again and again; its identity token changes every half minute."""
 
     async def post(
         self, server: Server, message: Mapping[str, Any], envelope: Envelope, identity: str, *, repeatable: bool
     ) -> Answer:
         """Send one message, re-encoded. Raises ``UpstreamFailure``."""
-        headers = [*_FIXED, *_protocol(message, envelope), _authorization(identity)]
         to = self._target(server.upstream)
-        return await self._pool.send(b"POST", to, headers, jsonrpc.encode(message), repeatable=repeatable)
+        body = jsonrpc.encode(message)
+        end = b"content-length: %d\r\n\r\n%b" % (len(body), body)
+        return await self._pool.send_with(to, self._head(to, message, envelope, identity), end, repeatable=repeatable)
 
     async def get(self, server: Server, envelope: Envelope, identity: str) -> Answer:
         """Open the stream of a session (older revisions). Raises ``UpstreamFailure``."""
@@ -101,6 +105,16 @@ class Upstream:
         """Send a notification of the gateway's own. Raises ``UpstreamFailure``."""
         message = {"jsonrpc": "2.0", "method": method}
         (await self.post(server, message, envelope, identity, repeatable=True)).close()
+
+    def _head(self, to: Target, message: Mapping[str, Any], envelope: Envelope, identity: str) -> bytes:
+        routing = tuple(_protocol(message, envelope))
+        key = to, routing, identity
+        known = self._heads.get(key)
+        if known is None:
+            if len(self._heads) >= MAX_HEADS:
+                self._heads.clear()
+            known = self._heads[key] = head(b"POST", to, [*_FIXED, *routing, _authorization(identity)])
+        return known
 
     def _target(self, url: str) -> Target:
         known = self._targets.get(url)

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from typing import Protocol, TypeVar
 
 from doorward.model import TenantId
-from doorward.storage.statements import Params, Row, Statement
+from doorward.storage.statements import Params, Placed, Row, Statement
 
 T = TypeVar("T")
 
@@ -50,7 +50,7 @@ class Reader(Protocol):
 class Transaction(Reader, Protocol):
     """A write in progress."""
 
-    def run(self, statement: Statement, params: Params | Sequence[Params] | None = None) -> int:
+    def run(self, statement: Statement, params: Params | Sequence[Params] | Sequence[Placed] | None = None) -> int:
         """Change rows and return how many; with a sequence of parameters, once for each. Raises ``Conflict``."""
 
     def lock_tenant(self, tenant_id: TenantId, *, for_rights: bool) -> None:

@@ -17,7 +17,7 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from doorward.model import TenantId
 from doorward.storage.database import Conflict, StorageUnavailable, Transaction, Unstorable
 from doorward.storage.schema import tenants
-from doorward.storage.statements import POSTGRESQL, Params, Plan, Row, Statement
+from doorward.storage.statements import POSTGRESQL, Params, Placed, Plan, Row, Statement
 
 T = TypeVar("T")
 
@@ -90,7 +90,7 @@ class PostgresReader:
 class PostgresTransaction(PostgresReader):
     """One use case in a transaction of its own."""
 
-    def run(self, statement: Statement, params: Params | Sequence[Params] | None = None) -> int:
+    def run(self, statement: Statement, params: Params | Sequence[Params] | Sequence[Placed] | None = None) -> int:
         """See ``Transaction``."""
         plan = statement.plan(POSTGRESQL)
         if not isinstance(params, Sequence):

@@ -64,6 +64,7 @@ class SqliteDatabase:
         self._connection = connect(path)
         self._connection.execute("PRAGMA query_only=ON")
         self._reader = SqliteReader(self._connection)
+        self._asking = self._connection.cursor()
         self._threads = ThreadPoolExecutor(LONG_READERS, "doorward-read")
         self._of_thread = threading.local()
         self._long: list[sqlite3.Connection] = []
@@ -125,7 +126,7 @@ class SqliteDatabase:
         # makes the next statement fail.
         try:
             self._connection.interrupt()
-            version: int = self._connection.execute("PRAGMA data_version").fetchall()[0][0]
+            version: int = self._asking.execute("PRAGMA data_version").fetchall()[0][0]
         except sqlite3.Error as error:
             raise meaning(error) from error
         return version

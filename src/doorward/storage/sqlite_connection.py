@@ -8,7 +8,7 @@ from typing import Final
 
 from doorward.model import TenantId
 from doorward.storage.database import Conflict, StorageUnavailable, Unstorable
-from doorward.storage.statements import SQLITE, Params, Row, Statement
+from doorward.storage.statements import SQLITE, Params, Placed, Row, Statement
 
 OPEN_TIMEOUT: Final = 5.0
 """Seconds to wait for another process when a connection is opened."""
@@ -100,7 +100,7 @@ class SqliteTransaction(SqliteReader):
     def __init__(self, connection: sqlite3.Connection) -> None:
         super().__init__(connection, writes=True)
 
-    def run(self, statement: Statement, params: Params | Sequence[Params] | None = None) -> int:
+    def run(self, statement: Statement, params: Params | Sequence[Params] | Sequence[Placed] | None = None) -> int:
         """See ``Transaction``."""
         plan = statement.plan(SQLITE)
         self._check()

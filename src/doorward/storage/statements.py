@@ -26,6 +26,8 @@ DIALECTS: Final[Mapping[str, Dialect]] = {
 }
 
 Params = Mapping[str, object]
+Placed = tuple[object, ...]
+"""Values by place, for a statement whose text has question marks (SQLite) or ``%s`` (PostgreSQL)."""
 
 
 class Row(Protocol):
@@ -39,15 +41,15 @@ class Plan:
 
     __slots__ = ("_make", "constants", "returning", "text")
 
-    def __init__(self, text: str, constants: Params, *, returning: bool) -> None:
+    def __init__(self, text: str, constants: Mapping[str, object], *, returning: bool) -> None:
         self.text = text
         self.constants = constants
         self.returning = returning
         self._make: Callable[[Sequence[Any]], Row] | None = None
 
-    def bind(self, params: Params | None) -> Params:
+    def bind(self, params: Params | Placed | None) -> Params | Placed:
         """Return what the driver is given: the caller's values, and those written into the statement."""
-        if not self.constants:
+        if not self.constants or isinstance(params, tuple):
             return params or {}
         return {**self.constants, **(params or {})}
 
@@ -64,7 +66,9 @@ class Statement:
 
     __slots__ = ("_columns", "_plans", "_sources")
 
-    def __init__(self, source: ClauseElement | str | Mapping[str, ClauseElement], columns: Sequence[str] = ()) -> None:
+    def __init__(
+        self, source: ClauseElement | str | Mapping[str, ClauseElement | str], columns: Sequence[str] = ()
+    ) -> None:
         self._sources = source if isinstance(source, Mapping) else dict.fromkeys(DIALECTS, source)
         self._columns = list(columns) or None
         self._plans: dict[str, Plan] = {}

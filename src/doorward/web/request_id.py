@@ -11,19 +11,34 @@ from doorward.model import Entropy
 
 _KEY: Final = "doorward.request_id"
 _BYTES: Final = 9
+_AT_ONCE: Final = 64
 
 
 def assign(scope: MutableMapping[str, Any], entropy: Entropy) -> str:
     """Give the request of an ASGI scope its id (``req_`` and 12 base64url characters) and return it."""
-    made = scope[_KEY] = new(entropy)
+    made = scope[_KEY] = _written(entropy(_BYTES))
     return made
-
-
-def new(entropy: Entropy) -> str:
-    """Return an id for a request that has no scope."""
-    return "req_" + base64.urlsafe_b64encode(entropy(_BYTES)).decode("ascii")
 
 
 def of(scope: Mapping[str, Any]) -> str:
     """Return the id of a request (a scope, or a starlette ``Request``); ``req_none`` where nothing assigned one."""
     return str(scope.get(_KEY, "req_none"))
+
+
+class RequestIds:
+    """Ids for requests that have no scope, from randomness drawn for many at once: drawing is a system call."""
+
+    def __init__(self, entropy: Entropy) -> None:
+        self._entropy = entropy
+        self._drawn = b""
+
+    def new(self) -> str:
+        """Return one."""
+        if not self._drawn:
+            self._drawn = self._entropy(_BYTES * _AT_ONCE)
+        part, self._drawn = self._drawn[:_BYTES], self._drawn[_BYTES:]
+        return _written(part)
+
+
+def _written(random: bytes) -> str:
+    return "req_" + base64.urlsafe_b64encode(random).decode("ascii")
