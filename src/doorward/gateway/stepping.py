@@ -56,7 +56,10 @@ class Run:
 
 
 class Waiter(Generic[T]):
-    """A place where one coroutine waits for one value: a stepped one without a future, a task with one."""
+    """A place where one coroutine waits for one value: a stepped one without a future, a task with one.
+
+    To be awaited before anybody can answer, which on one loop means: in the same breath as the question is sent.
+    """
 
     __slots__ = ("_future", "_loop", "_run")
 
