@@ -62,7 +62,7 @@ async def test_whoever_waits_for_something_else_becomes_a_task_and_may_set_itsel
             said.append(await waiter)
         with pytest.raises(TimeoutError):
             async with asyncio.timeout(0):
-                await asyncio.sleep(5)
+                await asyncio.Event().wait()
         said.append("late")
 
     begun(work)
