@@ -297,6 +297,27 @@ class AuthorizationCode:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class DeviceRequest:
+    """A device that waits for a person to answer at a browser elsewhere (RFC 8628). ``id`` is no secret."""
+
+    id: RequestId
+    device_code: Fingerprint
+    user_code: Fingerprint
+    client_id: ClientId
+    resource: str
+    scopes: tuple[str, ...]
+    """What the consent page shows, in the order asked."""
+    asked_from: str
+    """The network address that the device asked from, for the person to compare."""
+    created_at: Instant
+    expires_at: Instant
+    answered_at: Instant | None = None
+    connection_id: ConnectionId | None = None
+    """What the person approved; answered without one means denied."""
+    used_at: Instant | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RefreshToken:
     """A stored refresh token. Its successor is derived from it, so losers of a race derive the same one."""
 

@@ -4,7 +4,9 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from tests.authserver import device_world as devices
 from tests.authserver.deployment import CIMD_URL, DOCUMENT, tenant, user
+from tests.authserver.device_world import TV, type_code
 from tests.authserver.test_registration import NATIVE, registered
 from tests.authserver.world import World, answer_of, az, is_page, is_token_error
 
@@ -234,3 +236,18 @@ async def test_a_document_that_nobody_knows_shows_the_host_that_describes_it(wor
     page = await (await world.browser_of("alice")).consent(az(client_id=CIMD_URL))
     assert "Not verified" in page.text
     assert "Described at cimd.example" in page.text
+
+
+async def test_B16_a_device_waits_for_the_same_word_and_is_denied_by_the_same(guarded: World) -> None:
+    device = await devices.device(guarded, TV)
+    browser = await guarded.browser_of("alice")
+    code = await device.begin()
+    is_page(await browser.follow(await type_code(browser, code)), WAITS, 403)
+    await say(guarded, "tv")
+    page = await devices.consent(browser, code)
+    await say(guarded, "tv", allowed=False)
+    is_page(await browser.submit(page), WAITS, 403)
+    is_token_error(await device.poll(), "authorization_pending")
+    await say(guarded, "tv")
+    assert (await browser.submit(page)).headers["location"] == "/device/approved"
+    assert (await device.poll()).status_code == 200

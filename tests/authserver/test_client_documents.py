@@ -8,11 +8,14 @@ from typing import Any
 import anyio
 import httpx2
 import pytest
+from tests.authserver import device_world as devices
 from tests.authserver.deployment import CIMD_URL
+from tests.authserver.device_world import TV, Device
 from tests.authserver.world import REDIRECT, World, answer_of, az, is_page, is_token_error
 
 from doorward.model import ClientId, Status
 from doorward.protocol import faults
+from doorward.protocol.token import DEVICE_CODE
 from doorward.storage import client_documents, clients, connections
 from doorward.web import fetch
 from doorward.web.fetch import Fetcher
@@ -367,3 +370,20 @@ async def test_F15_what_was_approved_before_is_asked_again_wherever_the_request_
         page = await browser.consent(az(client_id=live.url))
         assert "Live App" in page.text
     assert len(await live.world.connections()) == 1
+
+
+async def test_a_client_that_only_its_document_describes_signs_in_a_device(live: Live) -> None:
+    live.publish(grant_types=[DEVICE_CODE, "refresh_token"])
+    device = Device(live.world, replace(TV, id=ClientId(live.url)))
+    browser = await live.world.browser_of("alice")
+    page = await devices.consent(browser, await device.begin())
+    assert "Not verified" in page.text
+    assert "Described at app.example" in page.text
+    is_token_error(await device.poll(), "authorization_pending")
+    assert (await browser.submit(page)).headers["location"] == "/device/approved"
+    assert (await device.poll()).status_code == 200
+
+
+async def test_F12_a_document_that_cannot_be_had_is_told_as_json(live: Live) -> None:
+    live.vendor.answer = b""
+    is_token_error(await Device(live.world, replace(TV, id=ClientId(live.url))).ask(), "invalid_client", 401)

@@ -81,10 +81,10 @@ async def test_C27_what_is_counted_does_not_grow_without_end(world: World, monke
     monkeypatch.setattr(throttle, "MAX_KNOWN", 1)
     for number in range(20):
         await ask(world, "wrong", f"192.0.2.{number}")
-    assert len(world.server._tokens._throttle._counts) <= 4
+    assert len(world.server._tokens.throttle._counts) <= 4
     for name in ("machine", "upstream"):
         await ask(world, world.secrets[name], client_id=name)
-    assert len(world.server._tokens._throttle._known) == 1
+    assert len(world.server._tokens.throttle._known) == 1
 
 
 async def add(world: World) -> NewSecret:

@@ -7,6 +7,7 @@ import pytest
 from tests.authserver.deployment import ACME_MCP, HARBOUR, MCP, PUBLIC_URL, VAULT
 from tests.authserver.world import World, az, is_redirected_error
 
+from doorward.protocol.token import DEVICE_CODE
 from doorward.storage import servers
 
 pytestmark = pytest.mark.anyio
@@ -102,7 +103,9 @@ async def test_D6_every_listed_endpoint_answers_and_every_listed_method_works(wo
                 assert answer.status_code != 404, name
     assert document["code_challenge_methods_supported"] == ["S256"]
     assert document["response_types_supported"] == ["code"]
-    assert document["grant_types_supported"] == ["authorization_code", "refresh_token", "client_credentials"]
+    assert document["grant_types_supported"] == [
+        "authorization_code", "refresh_token", "client_credentials", DEVICE_CODE,
+    ]  # fmt: skip
     methods = ["client_secret_post", "client_secret_basic", "private_key_jwt"]
     assert document["token_endpoint_auth_methods_supported"] == ["none", *methods]
     assert document["introspection_endpoint_auth_methods_supported"] == methods

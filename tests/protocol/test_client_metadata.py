@@ -77,7 +77,8 @@ def test_what_real_clients_register_is_accepted_whole(body: dict[str, Any]) -> N
     request = parse(body)
     assert list(request.redirect_uris) == body["redirect_uris"]
     assert request.auth_method.value == body.get("token_endpoint_auth_method", "none")
-    assert request.grant_types == {"authorization_code", "refresh_token"}
+    device = {"urn:ietf:params:oauth:grant-type:device_code"} & set(body.get("grant_types", ()))
+    assert request.grant_types == {"authorization_code", "refresh_token"} | device
 
 
 @pytest.mark.requirement("B3")

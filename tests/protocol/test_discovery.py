@@ -5,6 +5,7 @@ from tests.protocol.examples import ISSUER, MCP_URL
 
 from doorward.protocol import discovery
 from doorward.protocol.discovery import DocumentKind, WellKnown
+from doorward.protocol.token import DEVICE_CODE
 
 PRM, ASM, OIDC, JWKS = DocumentKind
 CONFIDENTIAL = ["client_secret_post", "client_secret_basic", "private_key_jwt"]
@@ -55,10 +56,11 @@ def test_D6_the_authorization_servers_document_says_what_works_here() -> None:
         "registration_endpoint": f"{ISSUER}/oauth/clients/register",
         "revocation_endpoint": f"{ISSUER}/oauth/revoke",
         "introspection_endpoint": f"{ISSUER}/oauth/introspect",
+        "device_authorization_endpoint": f"{ISSUER}/oauth/device_authorization",
         "jwks_uri": f"{ISSUER}/oauth/jwks.json",
         "response_types_supported": ["code"],
         "response_modes_supported": ["query"],
-        "grant_types_supported": ["authorization_code", "refresh_token", "client_credentials"],
+        "grant_types_supported": ["authorization_code", "refresh_token", "client_credentials", DEVICE_CODE],
         "code_challenge_methods_supported": ["S256"],
         "token_endpoint_auth_methods_supported": ["none", *CONFIDENTIAL],
         "token_endpoint_auth_signing_alg_values_supported": ["ES256", "RS256"],

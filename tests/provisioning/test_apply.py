@@ -9,6 +9,7 @@ from tests.provisioning.deployment import NOW, Deployment, parsed_from
 
 from doorward.model import Client, ClientAuthMethod, ClientId, ClientKind, Permission, RuleKind, Status
 from doorward.policy.permission import BUILT_IN_ROLES
+from doorward.protocol.token import DEVICE_CODE
 from doorward.provisioning.apply import check_passwords, execute
 from doorward.provisioning.reading import DocumentError
 from doorward.storage import accounts, clients, events, permissions, servers
@@ -441,6 +442,29 @@ async def test_a_machines_client_is_declared_with_its_account_in_one_document(de
     assert (job.auth_method, job.redirect_uris) == (ClientAuthMethod.SECRET_BASIC, ())
     assert (keyed.auth_method, keyed.jwks) == (ClientAuthMethod.PRIVATE_KEY_JWT, (EC.public("k1"),))
     assert (wiki.introspects, wiki.grant_types, wiki.service_account) == ({server.id}, frozenset(), None)
+
+
+@pytest.mark.requirement("B16")
+async def test_a_client_may_be_one_for_devices(deployment: Deployment) -> None:
+    await deployment.apply(TEAM)
+    television = {"id": "tv", "name": "Television", "type": "public", "device": True}
+
+    def document(**entry: Any) -> dict[str, Any]:
+        return {"tenants": [{"slug": "acme", "clients": [television | entry]}]}
+
+    await deployment.apply(document())
+    stored = await client_of(deployment, "tv")
+    assert (stored.redirect_uris, stored.grant_types) == ((), {DEVICE_CODE, "refresh_token"})
+    assert await deployment.plan(document()) == []
+    with_browser = document(redirect_uris=["http://127.0.0.1/cb"])
+    assert (await deployment.apply(with_browser)).lines == ["client tv “Television”: redirect URIs"]
+    unsaid = document(redirect_uris=["http://127.0.0.1/cb"])
+    del unsaid["tenants"][0]["clients"][0]["device"]
+    assert await deployment.plan(unsaid) == []
+    assert (await deployment.apply(unsaid | document(redirect_uris=["http://127.0.0.1/cb"], device=False))).lines == [
+        "client tv “Television”: device sign-in"
+    ]
+    assert (await client_of(deployment, "tv")).grant_types == {"authorization_code", "refresh_token"}
 
 
 async def test_what_a_client_is_for_changes_and_what_is_not_said_stays(deployment: Deployment) -> None:

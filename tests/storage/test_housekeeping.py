@@ -5,11 +5,11 @@ from dataclasses import replace
 import pytest
 
 from doorward.model import ClientId, ClientKind, ConnectionId, Fingerprint, Instant, RequestId, SessionId, Status
-from doorward.storage import accounts, clients, connections, housekeeping
+from doorward.storage import accounts, clients, connections, device_requests, housekeeping
 from doorward.storage.database import Conflict, Database, Transaction
 from doorward.storage.housekeeping import CHUNK, DAY, KINDS, UNUSED_KEPT, tidy
 from doorward.storage.statements import Statement
-from support.rows import CLIENT, CODE, CONNECTION, LATER, NOW, REFRESH, SESSION, store_deployment
+from support.rows import CLIENT, CODE, CONNECTION, DEVICE, LATER, NOW, REFRESH, SESSION, store_deployment
 
 pytestmark = pytest.mark.anyio
 
@@ -148,10 +148,11 @@ async def test_what_has_outlived_its_time_is_forgotten(database: Database) -> No
         connections.claim_request(tx, RequestId("request"), NOW, LATER)
         connections.revoke_access_token(tx, "jti", CONNECTION.id, LATER)
         clients.use_assertion(tx, CLIENT.id, "jti", now=NOW, expires_at=LATER)
+        device_requests.insert_device_request(tx, DEVICE)
 
     await database.write(fill)
     assert await tidy(database, LATER) == NOTHING
     short = {"sessions": 1, "claimed_requests": 1, "revoked_access_tokens": 1, "used_assertions": 1}
     assert await tidy(database, Instant(LATER + 1)) == NOTHING | short
-    assert await tidy(database, Instant(LATER + DAY + 1)) == NOTHING | {"codes": 1, "sessions": 1}
+    assert await tidy(database, Instant(LATER + DAY + 1)) == NOTHING | {"codes": 1, "sessions": 1, "device_requests": 1}
     assert await rows(database, "sessions") == 1

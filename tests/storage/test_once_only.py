@@ -6,10 +6,10 @@ from dataclasses import replace
 
 import pytest
 
-from doorward.model import Fingerprint, Instant, RefreshToken, RequestId
-from doorward.storage import api_keys, connections
+from doorward.model import ConnectionId, Fingerprint, Instant, RefreshToken, RequestId
+from doorward.storage import api_keys, connections, device_requests
 from doorward.storage.database import Database, Transaction
-from support.rows import ACME, CODE, CONNECTION, KEY, LATER, NOW, REFRESH, refresh_token, store_deployment
+from support.rows import ACME, CODE, CONNECTION, DEVICE, KEY, LATER, NOW, REFRESH, refresh_token, store_deployment
 
 pytestmark = pytest.mark.anyio
 
@@ -37,6 +37,34 @@ async def test_a_code_is_redeemed_once(database: Database, second: Database) -> 
             return connections.use_code(tx, fingerprint, NOW)
 
         assert await winners((database, second), redeem) == 1
+
+
+async def test_C31_a_device_request_is_answered_once_and_redeemed_once(database: Database, second: Database) -> None:
+    early = Instant(LATER - 1)
+    for number in range(5):
+        request = replace(
+            DEVICE, id=RequestId(f"req-{number}"), device_code=Fingerprint(f"d{number}"), user_code=Fingerprint(f"u{number}")
+        )  # fmt: skip
+        assert await database.write(lambda tx, request=request: device_requests.insert_device_request(tx, request))  # type: ignore[misc]
+        assert not await second.write(lambda tx, request=request: device_requests.insert_device_request(tx, request))  # type: ignore[misc]
+
+        def answer(tx: Transaction, name: RequestId = request.id) -> bool:
+            return device_requests.answer_device_request(tx, name, ConnectionId("n-1"), early)
+
+        def deny(tx: Transaction, name: RequestId = request.id) -> bool:
+            return device_requests.answer_device_request(tx, name, None, early)
+
+        def use(tx: Transaction, name: RequestId = request.id) -> bool:
+            return device_requests.use_device_request(tx, name, early)
+
+        assert await winners((database, second), answer) == 1
+        assert await winners((database, second), deny, 4) == 0
+        assert await winners((database, second), use) == 1
+        found = await database.read(lambda r, name=request.id: device_requests.device_request_by_id(r, name))  # type: ignore[misc]
+        assert found == replace(request, answered_at=early, connection_id=ConnectionId("n-1"), used_at=early)
+    late = replace(DEVICE, id=RequestId("late"), device_code=Fingerprint("dl"), user_code=Fingerprint("ul"))
+    await database.write(lambda tx: device_requests.insert_device_request(tx, late))
+    assert not await database.write(lambda tx: device_requests.answer_device_request(tx, late.id, None, LATER))
 
 
 async def test_a_refresh_token_is_exchanged_once_and_has_one_successor(database: Database, second: Database) -> None:

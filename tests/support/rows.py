@@ -11,11 +11,13 @@ from doorward.model import (
     ClientKind,
     Connection,
     ConnectionId,
+    DeviceRequest,
     Fingerprint,
     Instant,
     Permission,
     PermissionEntry,
     RefreshToken,
+    RequestId,
     ResourceArgument,
     ResourceId,
     Role,
@@ -100,6 +102,11 @@ CODE = AuthorizationCode(
     created_at=NOW,
     expires_at=LATER,
 )
+DEVICE = DeviceRequest(
+    id=RequestId("req-1"), device_code=Fingerprint("device"), user_code=Fingerprint("user"), client_id=CLIENT.id,
+    resource=CONNECTION.resource, scopes=("documents:read", "offline_access"), asked_from="192.0.2.7", created_at=NOW,
+    expires_at=LATER,
+)  # fmt: skip
 REFRESH = RefreshToken(
     fingerprint=Fingerprint("refresh-0"),
     connection_id=CONNECTION.id,

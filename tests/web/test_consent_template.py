@@ -24,6 +24,7 @@ def shown(house: House, **change: Any) -> str:
     context = {
         "client": {"name": "Claude Code", "verified_host": "claude.ai", "client_uri_host": None, "id_host": None},
         "redirect": {"host": "localhost:52871", "is_loopback": True, "scheme": "http"},
+        "device": None,
         "server_host_path": "mcp.acme.example/mcp",
         "user": {"name": "Ines", "email": "ines@acme.example", "initials": "I"},
         "tenants": [tenant("acme", selected=True)],
@@ -61,6 +62,7 @@ async def test_the_form_sends_the_request_the_tenant_the_scopes_and_the_answer_a
         ("scope", "documents:read"),
         ("answer", "deny"),
         ("answer", "approve"),
+        ("answer", "show_url"),
     ]
 
 
@@ -125,3 +127,27 @@ async def test_M6_names_that_others_chose_are_text_and_short(house: House) -> No
     html = shown(house, client=client, tenants=[tenant("acme", selected=True) | {"name": evil}])
     assert "<script>alert" not in html
     assert "x" * 61 not in html
+
+
+@pytest.mark.requirement("B16")
+async def test_only_a_loopback_app_offers_to_show_the_address(house: House) -> None:
+    [form] = Page(shown(house)).forms
+    assert [button.value for button in form.named("answer")] == ["deny", "approve", "show_url"]
+    for redirect in ({"host": "app.example", "is_loopback": False, "scheme": "https"},
+                     {"host": "cursor:", "is_loopback": False, "scheme": "cursor"}):  # fmt: skip
+        [form] = Page(shown(house, redirect=redirect)).forms
+        assert [button.value for button in form.named("answer")] == ["deny", "approve"]
+
+
+@pytest.mark.requirement("B16")
+@pytest.mark.parametrize("same", [True, False])
+async def test_C31_a_devices_question_shows_code_and_origin_and_warns(house: House, same: bool) -> None:
+    device = {"code": "WDJB-MJHT", "asked_from": "203.0.113.7", "asked_at": 1_790_000_000_000_000, "same_network": same}
+    client = {"name": "Harbour TV", "verified_host": None, "client_uri_host": "tv.example", "id_host": None}
+    html = shown(house, device=device, redirect=None, client=client)
+    text = words(html)
+    parts = ["Let “Harbour TV” into Acme?", "Not verified", "the device that shows WDJB-MJHT", "Asked from 203.0.113.7",
+             "Does your own device show WDJB-MJHT?", "deny", "documents:read", "Deny", "Approve"]  # fmt: skip
+    assert [text.index(part) for part in parts] == sorted(text.index(part) for part in parts)
+    assert ("not the network you are on" in text) is not same
+    assert "show_url" not in html

@@ -29,14 +29,17 @@ class Admission:
     policy: str
     is_fixed: Callable[[ClientId], bool]
 
-    def why_not(self, reader: Reader, tenant_id: TenantId, client: Client, uri: str) -> Fault | None:
-        """Return why this client, answered at ``uri``, may not be let into the tenant; None: it may."""
+    def why_not(self, reader: Reader, tenant_id: TenantId, client: Client, uri: str | None) -> Fault | None:
+        """Return why this client, answered at ``uri``, may not be let into the tenant; None: it may.
+
+        Without ``uri`` it is a device, which fetches its answer (RFC 8628).
+        """
         client = returning.with_appended(client, uri)
         said = self.said(reader, tenant_id, client, uri)
         if not all(verdict.allowed for verdict in said):
             return faults.CLIENT_NOT_ALLOWED
         kinds = {verdict.kind for verdict in said}
-        if not _registered(client, uri) and VerdictKind.REDIRECT_URI not in kinds:
+        if uri is not None and not _registered(client, uri) and VerdictKind.REDIRECT_URI not in kinds:
             return faults.REDIRECT_NOT_REGISTERED
         known = client.kind is ClientKind.REGISTERED or self.is_fixed(client.id)
         if self.policy != APPROVED or known or kinds & {VerdictKind.CLIENT, VerdictKind.REDIRECT_HOST}:
@@ -44,10 +47,10 @@ class Admission:
         return faults.CLIENT_NOT_ALLOWED
 
     @staticmethod
-    def said(reader: Reader, tenant_id: TenantId, client: Client, uri: str) -> list[Verdict]:
+    def said(reader: Reader, tenant_id: TenantId, client: Client, uri: str | None) -> list[Verdict]:
         """Return what administrators said of this client, answered at ``uri``, as far as it holds in the tenant."""
-        host = https_host(uri) or "-"  # no host is called that
-        return client_verdicts.fitting(reader, tenant_id, client.id, host=host, uri=stored(client, uri))
+        host = https_host(uri or "") or "-"  # no host is called that
+        return client_verdicts.fitting(reader, tenant_id, client.id, host=host, uri=stored(client, uri or "-"))
 
 
 def with_allowed(reader: Reader, client: Client, uri: str | None) -> Client:

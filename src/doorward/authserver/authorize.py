@@ -135,13 +135,21 @@ def _endpoint(endpoints: Endpoints, request: AuthorizationRequest, issuer: str) 
 
 
 def _scopes(reader: Reader, request: AuthorizationRequest, client: Client, issuer: str) -> tuple[str, ...]:
-    """Return what the page will show: asked and in the catalogue (ruling 7), ``offline_access`` last if asked."""
-    catalogue = permissions.catalogue(reader)
-    shown = scope.narrow(request.scopes, {entry.permission for entry in catalogue})
-    shown = default_scopes(catalogue) if shown is None else shown
-    if client.scope_limit is not None:
-        shown = tuple(each for each in shown if each in client.scope_limit)
+    shown = shown_scopes(reader, request.scopes, client)
     if not shown:
         asked = " ".join(request.scopes or ())[:200]
         raise request.refusal(faults.SCOPE_INVALID, "invalid_scope", issuer=issuer, reason=f"nothing left of {asked!r}")
-    return (*shown, scope.OFFLINE_ACCESS) if scope.OFFLINE_ACCESS in (request.scopes or ()) else shown
+    return shown
+
+
+def shown_scopes(reader: Reader, asked: tuple[str, ...] | None, client: Client) -> tuple[str, ...]:
+    """Return what the page will show: asked and in the catalogue (ruling 7), ``offline_access`` last if asked.
+
+    Empty where nothing is left to ask for.
+    """
+    catalogue = permissions.catalogue(reader)
+    shown = scope.narrow(asked, {entry.permission for entry in catalogue})
+    shown = default_scopes(catalogue) if shown is None else shown
+    if client.scope_limit is not None:
+        shown = tuple(each for each in shown if each in client.scope_limit)
+    return (*shown, scope.OFFLINE_ACCESS) if shown and scope.OFFLINE_ACCESS in (asked or ()) else shown

@@ -125,16 +125,19 @@ def _together(copy: Client, fetched: Client) -> Client:
 
 
 def authenticated(
-    reader: Reader, directory: ClientDirectory, presented: PresentedClient, fingerprinter: Fingerprinter, now: Instant
-) -> Client:
+    reader: Reader, directory: ClientDirectory, presented: PresentedClient, fingerprinter: Fingerprinter, now: Instant,
+    *, asking: bool = False,
+) -> Client:  # fmt: skip
     """Return the client that presented itself by its registered method and, if confidential, proved it.
+
+    ``asking``: nobody has approved it yet, so that it is what its document says now (a device that asks or waits).
 
     An assertion counts after ``prove`` only. Raises ``OAuthError`` ``invalid_client``: one answer for unknown,
     disabled and wrong (C7 to C9).
     """
     # Before anything is known of the client, so that an unknown one takes as long as a known one.
     fingerprint = fingerprinter.of(presented.secret) if presented.secret is not None else Fingerprint("")
-    client = _usable(reader, directory, presented)
+    client = _usable(reader, directory, presented, asking=asking)
     if presented.method is ClientAuthMethod.PRIVATE_KEY_JWT:
         if not presented.proven:
             raise client_auth.refusal(presented, f"assertion of client {client.id} was not looked at")
@@ -146,8 +149,9 @@ def authenticated(
 
 
 def prove(
-    tx: Transaction, directory: ClientDirectory, presented: PresentedClient, audiences: Collection[str], now: Instant
-) -> PresentedClient:
+    tx: Transaction, directory: ClientDirectory, presented: PresentedClient, audiences: Collection[str], now: Instant,
+    *, asking: bool = False,
+) -> PresentedClient:  # fmt: skip
     """Check a presented assertion and use it up: a write of its own, which stays whatever becomes of the request.
 
     Otherwise an assertion whose request was refused would be good for another one. Returns what ``authenticated``
@@ -155,7 +159,7 @@ def prove(
     """
     if presented.assertion is None:
         return presented
-    client = _usable(tx, directory, presented)
+    client = _usable(tx, directory, presented, asking=asking)
     try:
         client_assertion.verify(presented.assertion, client_keys.known(tx, client, now))
         jti, end = judge(presented.assertion, audiences, now)
@@ -166,8 +170,9 @@ def prove(
     return replace(presented, assertion=None, proven=True)
 
 
-def _usable(reader: Reader, directory: ClientDirectory, presented: PresentedClient) -> Client:
-    client = directory.find(reader, presented.client_id)
+def _usable(reader: Reader, directory: ClientDirectory, presented: PresentedClient, *, asking: bool) -> Client:
+    find = directory.asking if asking else directory.find
+    client = find(reader, presented.client_id)
     if client is None:
         raise client_auth.refusal(presented, f"unknown client {presented.client_id[:200]!r}")
     if client.status is not Status.ACTIVE:

@@ -13,7 +13,7 @@ from typing import Final
 from typing_extensions import override
 
 from doorward import audit
-from doorward.authserver import admission, lifetimes
+from doorward.authserver import admission, device, lifetimes
 from doorward.authserver.admission import Admission
 from doorward.authserver.choices import Choice, choices, earlier, grantable
 from doorward.authserver.clients import ClientDirectory
@@ -43,7 +43,8 @@ from doorward.protocol.endpoints import Endpoint, Endpoints
 from doorward.protocol.errors import PageError
 from doorward.protocol.faults import Fault
 from doorward.protocol.scope import OFFLINE_ACCESS
-from doorward.storage import accounts, connections, permissions, servers
+from doorward.protocol.token import DEVICE_CODE
+from doorward.storage import accounts, connections, device_requests, permissions, servers
 from doorward.storage.database import Reader, Transaction
 from doorward.web.refused import Refused
 
@@ -177,9 +178,9 @@ def approve(  # noqa: PLR0913
     connection = _connection(form, client, endpoint, choice.tenant, granted=ticked & allowed, allowed=allowed)
     if not connection.scopes:
         return AskAgain(tenant_slug, ticked, form.offered, NOTHING_CHOSEN)
-    _claim(tx, pending, now)
     rules.directory.remember(tx, client, now)
     connection = _timed(tx, replace(connection, browser=browser), rules, now, entropy)
+    _claim(tx, pending, now, connection.id)
     before = earlier(tx, pending, user, client, choice.tenant, endpoint, browser)
     location = _grant(tx, pending, connection, client, rules, now, entropy, request_id)
     for each in before:
@@ -194,11 +195,13 @@ def deny(
     pending = form.pending
     user = _answering_user(tx, form)
     client = _asker(tx, pending, rules)
-    _claim(tx, pending, now)
+    _claim(tx, pending, now, None)
     audit.record(
         tx, name="connection:denied", at=now, actor_id=user.id, subject=pending.id,
         detail={"client": client.name, "resource": pending.resource}, request_id=request_id,
     )  # fmt: skip
+    if pending.device is not None:
+        return Answered(device.DENIED_PATH)
     refusal = pending.request.refusal(
         faults.ACCESS_DENIED, "access_denied", issuer=rules.issuer, reason="denied on the consent page"
     )
@@ -214,6 +217,10 @@ def _asker(reader: Reader, pending: Pending, rules: ConsentRules) -> Client:
     if client.kind is ClientKind.METADATA_DOCUMENT and client.name != pending.client_name:
         # The page that is answered, or the one before it, named somebody else (CIMD -02 section 8.4).
         raise PageError(faults.REQUEST_EXPIRED, reason=f"client {request.client_id} has another name since the request")
+    if pending.device is not None:
+        if DEVICE_CODE not in client.grant_types:
+            raise PageError(faults.DEVICE_GRANT, reason=f"client {client.id} lost the device grant since the request")
+        return client
     public = client.auth_method is ClientAuthMethod.NONE
     registered = admission.with_allowed(reader, client, request.redirect_uri).redirect_uris
     if not redirect_uri.matches(registered, request.redirect_uri, any_loopback_port=public):
@@ -247,7 +254,7 @@ def _admitted(
     reader: Reader, pending: Pending, client: Client, found: Sequence[Choice], rules: ConsentRules
 ) -> list[Choice]:
     """Return the tenants that this client may be let into. Raises ``NotAdmitted`` where there is none."""
-    uri = pending.request.redirect_uri
+    uri = None if pending.device is not None else pending.request.redirect_uri
     why = [rules.admission.why_not(reader, choice.tenant.id, client, uri) for choice in found]
     admitted = [choice for choice, fault in zip(found, why, strict=True) if fault is None]
     if not admitted and why[0] is not None:
@@ -290,8 +297,14 @@ def _timed(reader: Reader, connection: Connection, rules: ConsentRules, now: Ins
     )
 
 
-def _claim(tx: Transaction, pending: Pending, now: Instant) -> None:
-    if not connections.claim_request(tx, pending.id, now, pending.expires_at):
+def _claim(tx: Transaction, pending: Pending, now: Instant, approved: ConnectionId | None) -> None:
+    """Answer the request, once; ``approved`` is what comes of it, None where it is denied."""
+    if pending.device is not None:
+        # A row of its own knows the answer, whichever browser it comes from.
+        claimed = device_requests.answer_device_request(tx, pending.id, approved, now)
+    else:
+        claimed = connections.claim_request(tx, pending.id, now, pending.expires_at)
+    if not claimed:
         raise PageError(faults.REQUEST_EXPIRED, reason=f"request {pending.id} was answered already")
 
 
@@ -305,7 +318,11 @@ def _grant(  # noqa: PLR0913, PLR0917
     entropy: Entropy,
     request_id: str | None,
 ) -> str:
-    """Store connection, code and event; return where the code goes."""
+    """Store connection, event and, for a browser's request, code; return where the browser goes."""
+    connections.insert_connection(tx, connection)
+    _note(tx, pending, connection, client, now, request_id)
+    if pending.device is not None:
+        return device.APPROVED_PATH
     request = pending.request
     text = mint(SecretKind.AUTHORIZATION_CODE, entropy)
     code = AuthorizationCode(
@@ -320,17 +337,22 @@ def _grant(  # noqa: PLR0913, PLR0917
         created_at=now,
         expires_at=Instant(now + rules.code_ttl * SECOND),
     )
-    connections.insert_connection(tx, connection)
     connections.insert_code(tx, code)
+    return success_location(request.redirect_uri, text, request.state, rules.issuer)
+
+
+def _note(
+    tx: Transaction, pending: Pending, connection: Connection, client: Client, now: Instant, request_id: str | None
+) -> None:
+    target = pending.request.redirect_uri
     detail = {
         "client": client.name,
         "resource": connection.resource,
         "scopes": " ".join(sorted(connection.scopes)),
         "declined": " ".join(sorted(connection.declined)),
-        "redirect": redirect_uri.describe(request.redirect_uri).host_display,
+        "redirect": "a device" if pending.device is not None else redirect_uri.describe(target).host_display,
     }
     audit.record(
         tx, name="connection:approved", at=now, tenant_id=connection.tenant_id, actor_id=connection.user_id,
         subject=connection.id, detail=detail, request_id=request_id,
     )  # fmt: skip
-    return success_location(request.redirect_uri, text, request.state, rules.issuer)

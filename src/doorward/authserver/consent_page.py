@@ -11,8 +11,10 @@ from urllib.parse import urlencode, urlsplit
 from doorward.authserver import consent_memory
 from doorward.authserver.choices import Choice
 from doorward.authserver.consent import AskAgain, Question
+from doorward.authserver.envelope import AskingDevice
 from doorward.model import SECOND, ClientKind, PermissionEntry
 from doorward.protocol import redirect_uri
+from doorward.protocol.device import grouped
 from doorward.protocol.scope import OFFLINE_ACCESS
 from doorward.web.words import initials
 
@@ -38,18 +40,20 @@ def sign_in_url(sealed_request: str, *, again: bool) -> str:
 
 def context(
     question: Question, *, sealed_form: str, sealed_request: str, again: AskAgain | None,
-    verified_host: Callable[[str, str], str | None],
+    verified_host: Callable[[str, str], str | None], here: str = "",
 ) -> dict[str, Any]:  # fmt: skip
-    """Return the template's context."""
-    request, client = question.pending.request, question.client
+    """Return the template's context. ``here`` is the network address of the person's browser."""
+    request, client, device = question.pending.request, question.client, question.pending.device
     return {
         "client": {
             "name": client.name,
-            "verified_host": verified_host(request.redirect_uri, client.id),
+            # Anybody can begin a device's request in any public client's name: nothing there is proven.
+            "verified_host": None if device is not None else verified_host(request.redirect_uri, client.id),
             "id_host": urlsplit(client.id).hostname if client.kind is ClientKind.METADATA_DOCUMENT else None,
             "client_uri_host": urlsplit(client.client_uri).hostname if client.client_uri else None,
         },
-        "redirect": _redirect(request.redirect_uri),
+        "redirect": None if device is not None else _redirect(request.redirect_uri),
+        "device": None if device is None else _device(device, here),
         "server_host_path": question.endpoint.url.partition("://")[2],
         "user": {"name": question.user.name, "email": question.user.email, "initials": initials(question.user.name)},
         "tenants": [_tenant(question, choice) for choice in question.choices],
@@ -65,6 +69,15 @@ def context(
 def _redirect(uri: str) -> dict[str, Any]:
     target = redirect_uri.describe(uri)
     return {"host": target.host_display, "is_loopback": target.is_loopback, "scheme": target.scheme}
+
+
+def _device(device: AskingDevice, here: str) -> dict[str, Any]:
+    return {
+        "code": grouped(device.user_code),
+        "asked_from": device.asked_from,
+        "asked_at": device.asked_at,
+        "same_network": device.asked_from == here,
+    }
 
 
 def _tenant(question: Question, choice: Choice) -> dict[str, Any]:

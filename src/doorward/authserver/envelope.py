@@ -17,9 +17,18 @@ from doorward.vault import Sealer, Unsealed
 
 LIFETIME: Final = 1800 * SECOND
 """Time to sign in, look and answer."""
-_REQUEST: Final = "authorization-request/1"
+_REQUEST: Final = "authorization-request/2"
 _FORM: Final = "consent-form/2"
 """Labels of the seal. A change of the members needs a new number: then an old envelope does not open."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AskingDevice:
+    """The device behind a request that came by a user code (RFC 8628): what the person compares."""
+
+    user_code: str
+    asked_from: str
+    asked_at: Instant
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,6 +46,8 @@ class Pending:
     tenant_slug: str | None
     scopes: tuple[str, ...]
     issued_at: Instant
+    device: AskingDevice | None = None
+    """Set where a device asks. Then ``id`` is its row's, and ``request`` has neither redirect URI nor challenge."""
 
     @property
     def expires_at(self) -> Instant:
@@ -121,6 +132,7 @@ def _members(pending: Pending) -> dict[str, Any]:
         "tenant_slug": pending.tenant_slug,
         "scopes": pending.scopes,
         "issued_at": pending.issued_at,
+        "device": None if pending.device is None else asdict(pending.device),
     }
 
 
@@ -137,4 +149,5 @@ def _pending(members: Mapping[str, Any]) -> Pending:
         tenant_slug=members["tenant_slug"],
         scopes=tuple(members["scopes"]),
         issued_at=Instant(members["issued_at"]),
+        device=None if members["device"] is None else AskingDevice(**members["device"]),
     )

@@ -11,6 +11,7 @@ from doorward.authserver.clients import ClientDirectory, Copies
 from doorward.authserver.consent import ConsentRules
 from doorward.authserver.envelope import Envelopes
 from doorward.authserver.grants.outcome import TokenRules
+from doorward.authserver.http.device import DeviceAuthorization, DevicePages
 from doorward.authserver.http.machine import MachinePaths
 from doorward.authserver.http.metadata import MetadataEndpoints
 from doorward.authserver.http.pages import AuthorizationPages
@@ -110,6 +111,8 @@ class AuthServer:
             api_key_prefix=api_key_prefix,
             client_keys=ClientKeys(database=database, directory=directory, fetcher=fetcher, now=now),
         )
+        self._device = DeviceAuthorization(services, tokens=self._tokens)
+        self._device_pages = DevicePages(services)
         self.describe = self._pages.describe
         """Who waits behind the sign-in page; see ``AuthorizationPages.describe``."""
 
@@ -118,7 +121,9 @@ class AuthServer:
         machine = self._machine
         return [
             *self._tokens.routes(machine),
+            *self._device.routes(machine),
             *self._registration.routes(machine),
             *self._metadata.routes(machine),
             *self._pages.routes(),
+            *self._device_pages.routes(),
         ]

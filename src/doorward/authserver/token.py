@@ -8,15 +8,21 @@ from dataclasses import replace
 
 from doorward.authserver import clients, lifetimes
 from doorward.authserver.clients import ClientDirectory
-from doorward.authserver.grants import authorization_code, client_credentials, refresh_token
+from doorward.authserver.grants import authorization_code, client_credentials, device_code, refresh_token
 from doorward.authserver.grants.outcome import Granted, Refused, TokenRules
 from doorward.model import Client, Entropy, Instant
 from doorward.protocol import faults
 from doorward.protocol import token as messages
 from doorward.protocol.client_auth import PresentedClient
 from doorward.protocol.errors import OAuthError
-from doorward.protocol.token import AuthorizationCodeRequest, ClientCredentialsRequest, TokenForm
-from doorward.storage.database import Transaction
+from doorward.protocol.token import (
+    DEVICE_CODE,
+    AuthorizationCodeRequest,
+    ClientCredentialsRequest,
+    DeviceCodeRequest,
+    TokenForm,
+)
+from doorward.storage.database import Reader, Transaction
 
 
 def exchange(  # noqa: PLR0913
@@ -36,14 +42,29 @@ def _decide(  # noqa: PLR0913
     tx: Transaction, form: TokenForm, presented: PresentedClient, *, directory: ClientDirectory, rules: TokenRules,
     now: Instant, entropy: Entropy,
 ) -> Granted | Refused:  # fmt: skip
-    client = clients.authenticated(tx, directory, presented, rules.fingerprinter, now)
-    request = messages.read_grant(form)
-    _require_grant(client, form.required("grant_type"))
+    client, request = _asked(tx, form, presented, directory=directory, rules=rules, now=now)
     if isinstance(request, AuthorizationCodeRequest):
         return authorization_code.redeem(tx, request, client, rules=rules, now=now, entropy=entropy)
     if isinstance(request, ClientCredentialsRequest):
         return client_credentials.issue(tx, request, client, rules=rules, now=now, entropy=entropy)
+    if isinstance(request, DeviceCodeRequest):
+        return device_code.redeem(tx, request, client, rules=rules, now=now, entropy=entropy)
     return refresh_token.refresh(tx, request, client, rules=rules, now=now)
+
+
+def is_device(form: TokenForm) -> bool:
+    """Say whether a device asks: then its client may be one that nobody has approved yet."""
+    return form.values.get("grant_type") == DEVICE_CODE
+
+
+def look(
+    reader: Reader, form: TokenForm, presented: PresentedClient, *, directory: ClientDirectory, rules: TokenRules,
+    now: Instant,
+) -> None:  # fmt: skip
+    """Return where a device's question is worth a write. Raises ``OAuthError``: what it is told otherwise."""
+    client, request = _asked(reader, form, presented, directory=directory, rules=rules, now=now)
+    if isinstance(request, DeviceCodeRequest):
+        device_code.look(reader, request, client, rules=rules, now=now)
 
 
 def answer(granted: Granted, *, rules: TokenRules, now: Instant, entropy: Entropy) -> dict[str, str | int]:
@@ -56,6 +77,17 @@ def answer(granted: Granted, *, rules: TokenRules, now: Instant, entropy: Entrop
         ttl=rules.access_ttl if granted.access_ttl is None else granted.access_ttl,
     )
     return messages.token_response(text, expires_in, granted.scopes, granted.refresh_token)
+
+
+def _asked(
+    reader: Reader, form: TokenForm, presented: PresentedClient, *, directory: ClientDirectory, rules: TokenRules,
+    now: Instant,
+) -> tuple[Client, messages.TokenRequest]:  # fmt: skip
+    """Return who asks, proven, and for what."""
+    client = clients.authenticated(reader, directory, presented, rules.fingerprinter, now, asking=is_device(form))
+    request = messages.read_grant(form)
+    _require_grant(client, form.required("grant_type"))
+    return client, request
 
 
 def _require_grant(client: Client, grant_type: str) -> None:

@@ -31,6 +31,7 @@ class SecretKind(StrEnum):
     REFRESH_TOKEN = "dwr"  # noqa: S105  (a prefix)
     SESSION = "dws"
     CLIENT_SECRET = "dwk"  # noqa: S105
+    DEVICE_CODE = "dwd"
     API_KEY = "dw"
 
 

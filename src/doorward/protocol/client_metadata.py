@@ -15,7 +15,7 @@ from doorward.protocol import client_assertion, faults, jsonrpc, redirect_uri, s
 from doorward.protocol.errors import JsonRpcError, OAuthError, PageError, ProtocolError
 from doorward.protocol.faults import Fault
 from doorward.protocol.plain_text import is_visible
-from doorward.protocol.token import AUTHORIZATION_CODE, GRANT_TYPES
+from doorward.protocol.token import AUTHORIZATION_CODE, DEFAULT_GRANT_TYPES, DEVICE_CODE, GRANT_TYPES
 
 MAX_BODY = 16 * 1024
 MAX_DOCUMENT = 5 * 1024
@@ -72,8 +72,8 @@ class RegistrationRequest:
 def parse_registration(body: bytes, *, vendor_schemes: Collection[str] = ()) -> RegistrationRequest:
     """Read the body of a registration request.
 
-    No ``token_endpoint_auth_method`` means ``none`` (B3) and no ``grant_types`` all we offer, both said in the answer;
-    unknown members and unsupported grants are left out; an undotted redirect scheme that nobody knows is left out
+    No ``token_endpoint_auth_method`` means ``none`` (B3) and no ``grant_types`` code and refresh, both said in the answer;
+    who registers for the device grant alone needs no redirect URI but a name; unknown members and unsupported grants are left out; an undotted redirect scheme that nobody knows is left out
     beside good ones. Raises ``OAuthError``: ``invalid_redirect_uri``, ``invalid_client_metadata`` or
     ``invalid_software_statement`` (RFC 7591 section 3.2.2).
     """
@@ -168,7 +168,7 @@ def registration_response(
         "client_name": request.name,
         "redirect_uris": list(request.redirect_uris),
         "grant_types": sorted(request.grant_types),
-        "response_types": ["code"],
+        "response_types": ["code"] if AUTHORIZATION_CODE in request.grant_types else [],
         "token_endpoint_auth_method": request.auth_method.value,
     }
     if scopes is not None:
@@ -181,7 +181,8 @@ def registration_response(
 def _read(
     members: Mapping[str, Any], vendor_schemes: Collection[str], methods: Collection[ClientAuthMethod]
 ) -> RegistrationRequest:
-    uris = _redirect_uris(members.get("redirect_uris"), vendor_schemes)
+    grants = _grant_types(members.get("grant_types"))
+    uris = _redirect_uris(members.get("redirect_uris"), vendor_schemes, needed=AUTHORIZATION_CODE in grants)
     _check_links(members)
     metadata: dict[str, object] = {name: members[name] for name in sorted(_ECHOED_URIS & members.keys())}
     for name in _TEXT_MEMBERS:
@@ -189,17 +190,23 @@ def _read(
             metadata[name] = _short_text(name, members[name])
     if "contacts" in members:
         metadata["contacts"] = [_short_text("contacts", each) for each in _list("contacts", members["contacts"])]
-    if "response_types" in members and "code" not in _list("response_types", members["response_types"]):
-        raise _invalid(faults.METADATA_INVALID, "response_types without code")
+    _check_response_types(members, grants)
     return RegistrationRequest(
         name=_name(members.get("client_name"), uris),
         redirect_uris=uris,
         auth_method=_auth_method(members.get("token_endpoint_auth_method", "none"), methods),
-        grant_types=_grant_types(members.get("grant_types")),
+        grant_types=grants,
         scopes=_scopes(members.get("scope")),
         client_uri=members.get("client_uri"),
         metadata=metadata,
     )
+
+
+def _check_response_types(members: Mapping[str, Any], grants: Collection[str]) -> None:
+    if "response_types" not in members or AUTHORIZATION_CODE not in grants:
+        return
+    if "code" not in _list("response_types", members["response_types"]):
+        raise _invalid(faults.METADATA_INVALID, "response_types without code")
 
 
 def _check_document(url: str, members: Mapping[str, Any]) -> None:
@@ -215,12 +222,14 @@ def _check_document(url: str, members: Mapping[str, Any]) -> None:
         raise _invalid(faults.METADATA_DOCUMENT_INVALID, "holds private key material")
 
 
-def _redirect_uris(value: object, vendor_schemes: Collection[str]) -> tuple[str, ...]:
+def _redirect_uris(value: object, vendor_schemes: Collection[str], *, needed: bool) -> tuple[str, ...]:
     """Return the acceptable ones.
 
     One dangerous URI refuses the registration; one of a scheme that nobody knows is left out beside good ones (a client
     that sends several must not fail for one: Cursor, VS Code).
     """
+    if not needed and value in (None, []):
+        return ()
     if not isinstance(value, list) or not 0 < len(value) <= MAX_REDIRECT_URIS:
         raise OAuthError(faults.REDIRECT_URIS_MISSING, "invalid_redirect_uri", reason="no list of 1 to 32")
     accepted: dict[str, None] = {}
@@ -251,7 +260,7 @@ def _check_links(members: Mapping[str, Any]) -> None:
 
 
 def _name(value: object, uris: Sequence[str]) -> str:
-    if value is None:
+    if value is None and uris:
         return redirect_uri.describe(uris[0]).host_display
     if not isinstance(value, str) or not 0 < len(value.strip()) <= MAX_NAME or not _visible(value.strip()):
         raise _invalid(faults.CLIENT_NAME_REFUSED, "client_name is empty, too long or has invisible characters")
@@ -291,9 +300,9 @@ def _auth_method(value: object, methods: Collection[ClientAuthMethod]) -> Client
 
 def _grant_types(value: object) -> frozenset[str]:
     asked = _list("grant_types", value) if value is not None else []
-    kept = frozenset(grant for grant in GRANT_TYPES if grant in asked) if asked else frozenset(GRANT_TYPES)
-    if AUTHORIZATION_CODE not in kept:
-        raise _invalid(faults.METADATA_INVALID, "grant_types without authorization_code")
+    kept = frozenset(grant for grant in GRANT_TYPES if grant in asked) if asked else frozenset(DEFAULT_GRANT_TYPES)
+    if not kept & {AUTHORIZATION_CODE, DEVICE_CODE}:
+        raise _invalid(faults.METADATA_INVALID, "grant_types without authorization_code or device_code")
     return kept
 
 

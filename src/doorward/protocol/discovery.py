@@ -21,6 +21,7 @@ TOKEN_PATH = "/oauth/token"  # noqa: S105
 REGISTRATION_PATH = "/oauth/clients/register"
 REVOCATION_PATH = "/oauth/revoke"
 INTROSPECTION_PATH = "/oauth/introspect"
+DEVICE_AUTHORIZATION_PATH = "/oauth/device_authorization"
 JWKS_PATH = "/oauth/jwks.json"
 
 
@@ -75,6 +76,7 @@ def authorization_server_metadata(
         "token_endpoint": issuer + TOKEN_PATH,
         "revocation_endpoint": issuer + REVOCATION_PATH,
         "introspection_endpoint": issuer + INTROSPECTION_PATH,
+        "device_authorization_endpoint": issuer + DEVICE_AUTHORIZATION_PATH,
         "jwks_uri": issuer + JWKS_PATH,
         "response_types_supported": ["code"],
         "response_modes_supported": ["query"],

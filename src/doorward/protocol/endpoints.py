@@ -12,7 +12,7 @@ from doorward.model import Server, ServerId
 
 TENANT_SLUG = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
 RESERVED_SLUGS = frozenset({
-    "api", "authorize", "device", "docs", "errors", "health", "introspect", "jwks", "login", "logout", "mcp", "metrics", "oauth",
+    "api", "authorize", "device", "device_authorization", "docs", "errors", "health", "introspect", "jwks", "login", "logout", "mcp", "metrics", "oauth",
     "ready", "register", "revoke", "settings", "sign-in", "sign-out", "static", "token", "userinfo", "well-known",
 })  # fmt: skip
 """First path segments of our own; a tenant with such a slug would shadow them."""

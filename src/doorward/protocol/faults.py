@@ -399,6 +399,49 @@ CLIENT_KEYS_UNAVAILABLE = Fault(
     "Try again in half a minute. If it goes on, look in the log for what its server answered.",
 )
 
+DEVICE_PENDING = Fault(
+    "DW-240",
+    "The person has not answered yet",
+    "Nobody has approved or denied this device yet.",
+    "Ask again after the interval.",
+)
+DEVICE_SLOW_DOWN = Fault(
+    "DW-241",
+    "The device asks too often",
+    "The device asked again before its interval was over.",
+    "Wait 5 seconds longer between two requests from now on.",
+)
+DEVICE_EXPIRED = Fault(
+    "DW-242",
+    "The code of the device has expired",
+    "Nobody approved this device in time.",
+    "Start again on the device to get a new code.",
+)
+DEVICE_DENIED = Fault(
+    "DW-243",
+    "The person said no",
+    "The person who was asked denied this device.",
+    "Start again on the device if that was a mistake.",
+)
+DEVICE_CODE_INVALID = Fault(
+    "DW-244",
+    "The device code is not valid",
+    "The device code is unknown, used or not for this client.",
+    "Start again on the device to get a new code.",
+)
+DEVICE_THROTTLED = Fault(
+    "DW-245",
+    "Too many devices ask",
+    "This address, or all together, began too many device sign-ins.",
+    "Wait for the seconds that Retry-After says, then start again on the device.",
+)
+DEVICE_GRANT = Fault(
+    "DW-246",
+    "This app may not sign in devices",
+    "The client is not registered for the device grant any more.",
+    "Register the client with the grant type urn:ietf:params:oauth:grant-type:device_code.",
+)
+
 # Bearer credentials and the gateway
 
 CREDENTIAL_MISSING = Fault(

@@ -13,9 +13,12 @@ from doorward.protocol.faults import Fault
 AUTHORIZATION_CODE = "authorization_code"
 REFRESH_TOKEN = "refresh_token"  # noqa: S105  (the name of a grant)
 CLIENT_CREDENTIALS = "client_credentials"
-GRANT_TYPES = (AUTHORIZATION_CODE, REFRESH_TOKEN)
+DEVICE_CODE = "urn:ietf:params:oauth:grant-type:device_code"
+DEFAULT_GRANT_TYPES = (AUTHORIZATION_CODE, REFRESH_TOKEN)
+"""What a client registers for that names none."""
+GRANT_TYPES = (*DEFAULT_GRANT_TYPES, DEVICE_CODE)
 """What a client may register itself for."""
-ALL_GRANT_TYPES = (*GRANT_TYPES, CLIENT_CREDENTIALS)
+ALL_GRANT_TYPES = (*DEFAULT_GRANT_TYPES, CLIENT_CREDENTIALS, DEVICE_CODE)
 """What the token endpoint answers, and what metadata therefore lists."""
 
 MAX_BODY = 64 * 1024
@@ -65,7 +68,23 @@ class ClientCredentialsRequest:
     resource: str | None
 
 
-TokenRequest = AuthorizationCodeRequest | RefreshTokenRequest | ClientCredentialsRequest
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeviceCodeRequest:
+    """A device asks whether its person has answered (RFC 8628 section 3.4)."""
+
+    device_code: str = field(repr=False)
+    resource: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeviceAuthorizationRequest:
+    """A device wants a person to be asked (RFC 8628 section 3.1). ``scope`` is None where it named none."""
+
+    scope: tuple[str, ...] | None
+    resource: str | None
+
+
+TokenRequest = AuthorizationCodeRequest | RefreshTokenRequest | ClientCredentialsRequest | DeviceCodeRequest
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,7 +137,14 @@ def read_grant(token_form: TokenForm) -> TokenRequest:
         )
     if grant_type == CLIENT_CREDENTIALS:
         return ClientCredentialsRequest(scope=_scope(token_form), resource=_resource(token_form))
+    if grant_type == DEVICE_CODE:
+        return DeviceCodeRequest(device_code=token_form.required("device_code"), resource=_resource(token_form))
     raise OAuthError(faults.GRANT_UNSUPPORTED, "unsupported_grant_type", reason=f"grant_type {grant_type[:64]!r}")
+
+
+def read_device_authorization(token_form: TokenForm) -> DeviceAuthorizationRequest:
+    """Return what a device asks for. Raises ``OAuthError`` ``invalid_scope`` or ``invalid_target``."""
+    return DeviceAuthorizationRequest(scope=_scope(token_form), resource=_resource(token_form))
 
 
 def read_question(token_form: TokenForm) -> TokenQuestion:

@@ -77,7 +77,10 @@ class MemberDeclared:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClientDeclared:
-    """An OAuth client that an administrator registers. ``introspects`` names servers by their slugs."""
+    """An OAuth client that an administrator registers. ``introspects`` names servers by their slugs.
+
+    ``device``: it may ask by a code that a person types elsewhere (RFC 8628).
+    """
 
     path: str
     id: str | None
@@ -90,6 +93,7 @@ class ClientDeclared:
     """The e-mail address of the account that the client acts for by itself."""
     introspects: tuple[str, ...] | None
     access_ttl: int | None
+    device: bool | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,7 +12,7 @@ from doorward.protocol.redirect_uri import registrable
 from doorward.provisioning import names
 from doorward.provisioning.document import ClientDeclared
 from doorward.provisioning.reading import Place
-from doorward.provisioning.values import choice, lifetime, needed, permissions, title, values
+from doorward.provisioning.values import choice, flag, lifetime, needed, permissions, title, values
 
 _ID: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 _FOR_MACHINES: Final = ("service_account", "introspects", "jwks")
@@ -20,12 +20,15 @@ _FOR_MACHINES: Final = ("service_account", "introspects", "jwks")
 
 def parse_client(place: Place) -> ClientDeclared:
     """Return one client. Raises ``DocumentError``."""
-    table = place.table("id", "name", "redirect_uris", "type", "auth_method", "scopes", "access_ttl", *_FOR_MACHINES)
+    table = place.table(
+        "id", "name", "redirect_uris", "type", "auth_method", "scopes", "access_ttl", "device", *_FOR_MACHINES
+    )
     given = table.get("id")
     if given is not None and not _ID.fullmatch(given.text()):
         given.refuse("cannot be a client's id", "Use letters, digits, '.', '_' and '-'")
-    without_person = "service_account" in table or "introspects" in table
-    uris = table.get("redirect_uris") if without_person else needed(place, table, "redirect_uris")
+    device = flag(table.get("device"))
+    without_redirect = device or "service_account" in table or "introspects" in table
+    uris = table.get("redirect_uris") if without_redirect else needed(place, table, "redirect_uris")
     return ClientDeclared(
         path=place.path,
         id=None if given is None else given.text(),
@@ -37,6 +40,7 @@ def parse_client(place: Place) -> ClientDeclared:
         jwks=_jwks(table.get("jwks")),
         service_account=_email(table.get("service_account")),
         introspects=values(table.get("introspects")),
+        device=device,
     )
 
 

@@ -19,6 +19,7 @@ from doorward.model import (
     TenantId,
     UserId,
 )
+from doorward.protocol.token import DEVICE_CODE
 from doorward.provisioning.change import Change, IssuedSecret, Writing, differences
 from doorward.provisioning.document import ClientDeclared, Document, TenantDeclared
 from doorward.provisioning.reading import refuse
@@ -26,6 +27,7 @@ from doorward.storage import accounts, clients, servers
 from doorward.storage.database import Reader
 
 _WITH_PERSONS: Final = frozenset({"authorization_code", "refresh_token"})
+_BY_DEVICE: Final = frozenset({DEVICE_CODE, "refresh_token"})
 _BY_ITSELF: Final = frozenset({"client_credentials"})
 _WORDS: Final = {
     "name": "name", "redirect_uris": "redirect URIs", "scope_limit": "scopes", "auth_method": "authentication",
@@ -47,7 +49,7 @@ def plan_clients(
         stored = clients.client_by_id(reader, client_id(declared.slug, entry))
         client = _merged(reader, declared.slug, entry)
         if client != stored:
-            what = "add" if stored is None else differences(stored, client, _WORDS)
+            what = "add" if stored is None else _changes(stored, client)
             changes.append(
                 Change(
                     text=f"client {client.id} “{client.name}”: {what}",
@@ -58,6 +60,12 @@ def plan_clients(
                 )
             )
     return changes
+
+
+def _changes(stored: Client, client: Client) -> str:
+    """Return what changes, in words. The other grants follow from what is named already."""
+    by_device = (DEVICE_CODE in stored.grant_types) is not (DEVICE_CODE in client.grant_types)
+    return ", ".join(filter(None, [differences(stored, client, _WORDS), "device sign-in" if by_device else ""]))
 
 
 def client_id(slug: str, entry: ClientDeclared) -> ClientId:
@@ -148,7 +156,8 @@ def _with_machine(reader: Reader, slug: str, entry: ClientDeclared, client: Clie
         client = replace(client, introspects=ids)
     persons = _WITH_PERSONS if client.redirect_uris else frozenset[str]()
     by_itself = frozenset[str]() if client.service_account is None else _BY_ITSELF
-    return replace(client, grant_types=persons | by_itself)
+    by_device = DEVICE_CODE in client.grant_types if entry.device is None else entry.device
+    return replace(client, grant_types=persons | by_itself | (_BY_DEVICE if by_device else frozenset()))
 
 
 def _is_public(method: ClientAuthMethod) -> bool:

@@ -76,6 +76,7 @@ KINDS: Final = (
         "remembered_consents", "remembered_consents",
         ("user_id", "tenant_id", "client_id", "redirect_uri", "resource"), "expires_at < :now",
     ),
+    _kind("device_requests", "device_requests", ("id",), "expires_at < :day_ago"),
     _kind("revoked_access_tokens", "revoked_access_tokens", ("jti",), "expires_at < :now"),
     _kind("signing_keys", "signing_keys", ("kid",), "verifies_until < :now"),
     _kind("used_assertions", "used_assertions", ("client_id", "jti"), "expires_at < :now"),

@@ -327,6 +327,27 @@ claimed_requests = _table(
     "claimed_requests", _text("id", key=True), _number("expires_at"), sa.Index(None, "expires_at"), rowid=False
 )
 
+device_requests = _table(
+    "device_requests",
+    _text("id", key=True),
+    _text("device_code"),
+    _text("user_code"),
+    # No references: the client may be known by its document only, and the connection is made with the answer.
+    _text("client_id"),
+    _text("resource"),
+    _text("scopes"),
+    _text("asked_from"),
+    _number("created_at"),
+    _number("expires_at"),
+    _number("answered_at", null=True),
+    _text("connection_id", null=True),
+    _number("used_at", null=True),
+    sa.UniqueConstraint("device_code"),
+    sa.UniqueConstraint("user_code"),
+    sa.Index(None, "expires_at"),
+    rowid=False,
+)
+
 authorization_codes = _table(
     "authorization_codes",
     _text("fingerprint", key=True),

@@ -24,7 +24,7 @@ from doorward.web import request_id
 from doorward.web.pages import Pages
 from doorward.web.refused import Refused
 
-_MACHINES: Final = ("/.well-known/", "/oauth", "/api", "/register", "/token")
+_MACHINES: Final = ("/.well-known/", "/oauth", "/api", "/register", "/token", "/device_authorization")
 _FAULT_OF_STATUS: Final = {
     HTTPStatus.NOT_FOUND: faults.PAGE_UNKNOWN,
     HTTPStatus.METHOD_NOT_ALLOWED: faults.METHOD_REFUSED,

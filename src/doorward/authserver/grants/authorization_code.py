@@ -18,6 +18,7 @@ from doorward.model import (
     AuthorizationCode,
     Client,
     Connection,
+    ConnectionId,
     Entropy,
     Fingerprint,
     Instant,
@@ -56,13 +57,13 @@ def redeem(
     if request.resource is not None and resource.match(request.resource, [code.resource, rules.issuer.issuer]) is None:
         raise OAuthError(faults.TOKEN_RESOURCE, "invalid_target", reason=f"asked for {request.resource[:200]!r}")
     if code.used_at is not None:
-        return _replayed(tx, code, code.used_at, client, now)
+        return replayed(tx, code.connection_id, code.used_at, client, now)
     if code.expires_at <= now:
         raise _invalid("code has expired")
-    connection, scopes = _live(tx, code, client, now)
+    connection, scopes = live(tx, code.connection_id, client, now)
     if not connections.use_code(tx, code.fingerprint, now):
         raise _invalid("lost the race for this code")
-    return _activate(tx, connection, scopes, client, rules=rules, now=now, entropy=entropy)
+    return activate(tx, connection, scopes, client, rules=rules, now=now, entropy=entropy)
 
 
 def _find(tx: Transaction, text: str, client: Client, rules: TokenRules) -> AuthorizationCode:
@@ -87,17 +88,19 @@ def _proof_fails(code: AuthorizationCode, request: AuthorizationCodeRequest) -> 
     return None
 
 
-def _replayed(tx: Transaction, code: AuthorizationCode, used_at: Instant, client: Client, now: Instant) -> Refused:
+def replayed(tx: Transaction, connection_id: ConnectionId, used_at: Instant, client: Client, now: Instant) -> Refused:
+    """Answer a used code, of a person's browser or of a device, that came again: what it gave ends (ruling 3)."""
     if now - used_at <= TWICE_IS_A_MISTAKE:
         return Refused(_invalid("the same request twice within two seconds"))
-    end_replayed(tx, code.connection_id, CODE_REPLAYED, "authorization code replayed", client, now=now)
+    end_replayed(tx, connection_id, CODE_REPLAYED, "code replayed", client, now=now)
     return Refused(_invalid("a used code came again", faults.CODE_REPLAYED))
 
 
-def _live(
-    tx: Transaction, code: AuthorizationCode, client: Client, now: Instant
+def live(
+    tx: Transaction, connection_id: ConnectionId, client: Client, now: Instant
 ) -> tuple[Connection, frozenset[Permission]]:
-    connection = connections.connection_by_id(tx, code.connection_id)
+    """Return the approved connection and what it is good for at this moment (C24). Raises ``OAuthError``."""
+    connection = connections.connection_by_id(tx, connection_id)
     ended = standing.why_ended(connection, now)
     if connection is None or ended is not None:
         raise _invalid(ended or "no connection", faults.CONNECTION_ENDED)
@@ -107,10 +110,11 @@ def _live(
     return connection, scopes
 
 
-def _activate(  # noqa: PLR0913
+def activate(  # noqa: PLR0913
     tx: Transaction, connection: Connection, scopes: frozenset[Permission], client: Client, *, rules: TokenRules,
     now: Instant, entropy: Entropy,
 ) -> Granted:  # fmt: skip
+    """Mark the connection as redeemed and return what it gives, with the first refresh token if one belongs to it."""
     connections.activate_connection(tx, connection.id, now)
     audit.record(
         tx, name="connection:activated", at=now, tenant_id=connection.tenant_id, actor_id=connection.user_id,

@@ -9,15 +9,15 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from doorward.authserver import authorize, consent, consent_memory
+from doorward.authserver import authorize, consent, consent_memory, device, paste_back
 from doorward.authserver.authorize import Answer, SignIn
 from doorward.authserver.client_documents import account
 from doorward.authserver.consent import Answered, AskAgain, ConsentRules, Question
 from doorward.authserver.consent_page import CONSENT_PATH, context, sign_in_url
 from doorward.authserver.envelope import Pending, ShownForm
 from doorward.authserver.http.answers import see_other
+from doorward.authserver.http.browsers import to_consent
 from doorward.authserver.http.services import Services
-from doorward.credentials.secret import base64url
 from doorward.model import Fingerprint, Instant
 from doorward.protocol import authorization, faults, form
 from doorward.protocol.discovery import AUTHORIZATION_PATH
@@ -28,7 +28,6 @@ from doorward.web.forms import Form, read_form
 from doorward.web.origin import require_same_origin
 from doorward.web.refused import Refused
 
-BROWSER_ID_BYTES: Final = 24
 _FORM_FIELDS: Final = frozenset({"request", "scope", "tenant", "answer", "remember"})
 
 
@@ -78,13 +77,7 @@ class AuthorizationPages:
         step = authorize.next_step(pending, signed_in, issuer=self._with.public_url)
         if isinstance(step, Answer):
             raise step.error
-        known = self._with.cookies.browser_id(request)
-        browser = known or base64url(self._with.entropy(BROWSER_ID_BYTES))
-        sealed = self._with.envelopes.seal_request(pending, browser, entropy=self._with.entropy)
-        response = see_other(f"{CONSENT_PATH}?{urlencode({'request': sealed})}")
-        if known is None:
-            self._with.cookies.set_browser_id(response, browser)
-        return response
+        return to_consent(request, pending, self._with)
 
     async def _ask(self, request: Request) -> Response:
         browser, now = self._with.cookies.browser_id(request), self._with.now()
@@ -102,7 +95,8 @@ class AuthorizationPages:
             raise PageError(faults.REQUEST_FOREIGN, reason="a field that the page does not have")
         outcome = await self._answer(request, shown, submitted)
         if isinstance(outcome, Answered):
-            return see_other(outcome.location)
+            shown_here = submitted.one("answer") == paste_back.ANSWER
+            return self._address(request, shown, outcome) if shown_here else see_other(outcome.location)
         return await self._next(request, shown.pending, outcome)
 
     async def _answer(self, request: Request, shown: ShownForm, submitted: Form) -> Answered | AskAgain | None:
@@ -117,12 +111,12 @@ class AuthorizationPages:
         if step.user.id != shown.user_id:
             raise Refused(faults.REQUEST_FOREIGN, status=403, reason="form of another user")
         answer, ticked = submitted.one("answer"), frozenset(submitted.many("scope"))
-        tenant_slug, rules = submitted.one("tenant") or shown.tenant_slug, self._consent_rules
-        device, remember = self._device(request), submitted.one("remember") == "yes"
+        tenant_slug, remember = submitted.one("tenant") or shown.tenant_slug, submitted.one("remember") == "yes"
         if answer == "show":
             return AskAgain(tenant_slug, ticked, shown.offered, None)
-        if answer not in {"approve", "deny"}:
-            raise PageError(faults.REQUEST_FOREIGN, reason=f"answer {answer[:20]!r}")
+        rules = self._rules_for(answer, shown.pending)
+        # An app that is answered by hand runs on another machine than this browser.
+        installed = None if answer == paste_back.ANSWER else self._installed_here(request, shown.pending)
 
         def decide(tx: Transaction) -> Answered | AskAgain:
             # Looked at again in the transaction of the change: who signed out meanwhile answers nothing (G11).
@@ -131,19 +125,32 @@ class AuthorizationPages:
                 return consent.deny(tx, shown, rules=rules, now=now, request_id=name)
             outcome = consent.approve(
                 tx, shown, tenant_slug=tenant_slug, ticked=ticked, rules=rules, now=now, entropy=self._with.entropy,
-                request_id=name, browser=device,
+                request_id=name, browser=installed,
             )  # fmt: skip
             consent_memory.keep(tx, shown, outcome, remember=remember, directory=rules.directory, now=now)
             return outcome
 
         return await self._with.database.write(decide)
 
+    def _rules_for(self, answer: str, pending: Pending) -> ConsentRules:
+        """Return the rules by which an answer is taken. Raises ``PageError`` for one that the page does not offer."""
+        if answer == paste_back.ANSWER and paste_back.is_possible(pending):
+            return paste_back.longer(self._consent_rules)
+        if answer not in {"approve", "deny"}:
+            raise PageError(faults.REQUEST_FOREIGN, reason=f"answer {answer[:20]!r}")
+        return self._consent_rules
+
+    def _address(self, request: Request, shown: ShownForm, answered: Answered) -> Response:
+        """Show the address instead of going there: nobody listens at it on the person's own machine."""
+        return self._with.pages.render(
+            "paste_back.html", request_id=request_id.of(request),
+            **paste_back.context(answered.location, shown.pending.client_name),
+        )  # fmt: skip
+
     async def _next(self, request: Request, pending: Pending, again: AskAgain | None) -> Response:
         """Show the page that the request needs now: sign-in, or consent bound to the user it is shown to (G11)."""
         now, secret = self._with.now(), self._with.cookies.session(request)
-        rules = self._consent_rules
-
-        device = self._device(request)
+        rules, installed = self._consent_rules, self._installed_here(request, pending)
 
         def look(reader: Reader) -> SignIn | Question:
             step = authorize.next_step(pending, self._with.session(reader, secret, now), issuer=self._with.public_url)
@@ -151,8 +158,10 @@ class AuthorizationPages:
                 raise step.error
             if isinstance(step, SignIn):
                 return step
+            if pending.device is not None and not device.still_waits(reader, pending, now):
+                raise PageError(faults.REQUEST_EXPIRED, reason=f"device request {pending.id} is over")
             slug = None if again is None else again.tenant_slug
-            return consent.question(reader, pending, step.user, rules=rules, tenant_slug=slug, browser=device)
+            return consent.question(reader, pending, step.user, rules=rules, tenant_slug=slug, browser=installed)
 
         found = await self._with.database.read(look)
         if isinstance(found, Question) and again is None:
@@ -168,18 +177,15 @@ class AuthorizationPages:
         return self._with.pages.render(
             "consent.html", status=status, may_leave=True, request_id=request_id.of(request),
             **context(
-                found, sealed_form=form_seal, sealed_request=sealed, again=again, verified_host=self._verified_host
+                found, sealed_form=form_seal, sealed_request=sealed, again=again, verified_host=self._verified_host,
+                here=self._with.requester.of(request),
             ),
         )  # fmt: skip
 
     async def _answer_as_before(self, request: Request, asked: Question) -> Answered | None:
         """Approve without a page what the person wants to be approved without one; None where there has to be one."""
-        now, secret, name, device = (
-            self._with.now(),
-            self._with.cookies.session(request),
-            request_id.of(request),
-            self._device(request),
-        )
+        now, secret, name = self._with.now(), self._with.cookies.session(request), request_id.of(request)
+        installed = self._installed_here(request, asked.pending)
         look = partial(consent_memory.is_remembered, question=asked, now=now)
         if not await self._with.database.read(look):
             return None
@@ -188,14 +194,14 @@ class AuthorizationPages:
             self._with.require_session(tx, secret, now)
             return consent_memory.approve_as_before(
                 tx, asked.pending, asked.user, rules=self._consent_rules, now=now, entropy=self._with.entropy,
-                request_id=name, browser=device,
+                request_id=name, browser=installed,
             )  # fmt: skip
 
         return await self._with.database.write(decide)
 
-    def _device(self, request: Request) -> Fingerprint | None:
-        """Return what tells this browser's device from others, in the form that is stored."""
-        browser = self._with.cookies.browser_id(request)
+    def _installed_here(self, request: Request, pending: Pending) -> Fingerprint | None:
+        """Return what tells this browser's device from others, as it is stored; None for a client on another one."""
+        browser = None if pending.device is not None else self._with.cookies.browser_id(request)
         return None if browser is None else self._with.fingerprinter.of(f"browser {browser}")
 
     def _begin(self, reader: Reader, pairs: Sequence[tuple[str, str]], now: Instant) -> Pending:

@@ -6,6 +6,7 @@ from starlette.routing import Route
 
 from doorward.authserver import clients, revocation, token
 from doorward.authserver.client_keys import ClientKeys
+from doorward.authserver.grants.device_code import Pace
 from doorward.authserver.grants.outcome import Refused as GrantRefused
 from doorward.authserver.http.answers import NO_STORE, POST
 from doorward.authserver.http.machine import MachinePaths
@@ -13,9 +14,11 @@ from doorward.authserver.http.services import Services
 from doorward.authserver.introspection import Introspection
 from doorward.authserver.throttle import SecretThrottle
 from doorward.credentials.authenticate import Door
-from doorward.protocol import client_auth
+from doorward.model import Instant
+from doorward.protocol import client_auth, faults
 from doorward.protocol import token as token_messages
-from doorward.protocol.discovery import INTROSPECTION_PATH, REVOCATION_PATH, TOKEN_PATH
+from doorward.protocol.discovery import DEVICE_AUTHORIZATION_PATH, INTROSPECTION_PATH, REVOCATION_PATH, TOKEN_PATH
+from doorward.protocol.errors import OAuthError
 from doorward.web.client_requests import read_client_request
 
 
@@ -24,11 +27,11 @@ class TokenEndpoints:
 
     def __init__(self, services: Services, *, api_key_prefix: str, client_keys: ClientKeys) -> None:
         self._with, self._api_key_prefix = services, api_key_prefix
-        self._client_keys = client_keys
-        self._throttle = SecretThrottle(services.fingerprinter)
+        self._client_keys, self._pace = client_keys, Pace()
+        self.throttle = SecretThrottle(services.fingerprinter)
         # RFC 7523 bis says the issuer, its libraries may add a slash; older clients take the token endpoint.
         issuer = services.public_url
-        self._audiences = (issuer, issuer + "/", issuer + TOKEN_PATH)
+        self._audiences = (issuer, issuer + "/", issuer + TOKEN_PATH, issuer + DEVICE_AUTHORIZATION_PATH)
 
     def routes(self, machine: MachinePaths) -> list[Route]:
         """Return the advertised paths and those that clients guess (B3)."""
@@ -42,7 +45,9 @@ class TokenEndpoints:
         sent, presented = await self._client_request(request)
         now, rules = self._with.now(), self._with.token_rules
         await self._with.keys.refresh()
-        with self._throttle.watching(presented, self._with.requester.of(request), now):
+        with self.throttle.watching(presented, self._with.requester.of(request), now):
+            if token.is_device(sent):
+                await self._look(sent, presented, now)
             outcome = await self._with.database.write(
                 lambda tx: token.exchange(
                     tx,
@@ -59,12 +64,24 @@ class TokenEndpoints:
         answer = token.answer(outcome, rules=rules, now=now, entropy=self._with.entropy)
         return JSONResponse(answer, headers=NO_STORE)
 
+    async def _look(self, sent: token_messages.TokenForm, presented: client_auth.PresentedClient, now: Instant) -> None:
+        """Answer a device that has to wait, without a write. Raises ``OAuthError``."""
+        rules = self._with.token_rules
+        try:
+            await self._with.database.read(
+                lambda reader: token.look(reader, sent, presented, directory=self._with.directory, rules=rules, now=now)
+            )
+        except OAuthError as waiting:
+            if waiting.fault is faults.DEVICE_PENDING:
+                self._pace.keep(self._with.fingerprinter.of(sent.required("device_code")), now)
+            raise
+
     async def _revoke(self, request: Request) -> Response:
         sent, presented = await self._client_request(request)
         text = token_messages.read_question(sent).token
         claims = revocation.read_access_token(await self._with.keys.refresh(), text, self._with.public_url)
         now = self._with.now()
-        with self._throttle.watching(presented, self._with.requester.of(request), now):
+        with self.throttle.watching(presented, self._with.requester.of(request), now):
             await self._with.database.write(
                 lambda tx: revocation.revoke(
                     tx,
@@ -86,17 +103,23 @@ class TokenEndpoints:
             prefix=self._api_key_prefix,
         )  # fmt: skip
         asked = Introspection(directory=self._with.directory, door=door)
-        with self._throttle.watching(presented, self._with.requester.of(request), now):
+        with self.throttle.watching(presented, self._with.requester.of(request), now):
             found = await self._with.database.read(lambda reader: asked.answer(reader, text, presented, now))
         return JSONResponse(found, headers=NO_STORE)
 
     async def _client_request(self, request: Request) -> tuple[token_messages.TokenForm, client_auth.PresentedClient]:
         """Return the form and who says to send it; an assertion is proven, a secret is not yet looked at."""
         sent, presented = await read_client_request(request)
+        return sent, await self.proven(request, presented, asking=token.is_device(sent))
+
+    async def proven(
+        self, request: Request, presented: client_auth.PresentedClient, *, asking: bool
+    ) -> client_auth.PresentedClient:
+        """Return what was presented with its assertion, if it is one, checked and used up."""
         if presented.assertion is None:
-            return sent, presented
+            return presented
         await self._client_keys.ready(presented.assertion, asker=self._with.requester.of(request))
         now = self._with.now()
-        return sent, await self._with.database.write(
-            lambda tx: clients.prove(tx, self._with.directory, presented, self._audiences, now)
+        return await self._with.database.write(
+            lambda tx: clients.prove(tx, self._with.directory, presented, self._audiences, now, asking=asking)
         )

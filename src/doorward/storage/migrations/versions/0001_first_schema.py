@@ -143,6 +143,26 @@ def _tables() -> None:
         sqlite_with_rowid=True,
     )
     op.create_table(
+        "device_requests",
+        sa.Column("id", sa.Text(), nullable=False),
+        sa.Column("device_code", sa.Text(), nullable=False),
+        sa.Column("user_code", sa.Text(), nullable=False),
+        sa.Column("client_id", sa.Text(), nullable=False),
+        sa.Column("resource", sa.Text(), nullable=False),
+        sa.Column("scopes", sa.Text(), nullable=False),
+        sa.Column("asked_from", sa.Text(), nullable=False),
+        sa.Column("created_at", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("expires_at", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("answered_at", sa.BigInteger(), autoincrement=False, nullable=True),
+        sa.Column("connection_id", sa.Text(), nullable=True),
+        sa.Column("used_at", sa.BigInteger(), autoincrement=False, nullable=True),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_device_requests")),
+        sa.UniqueConstraint("device_code", name=op.f("uq_device_requests_device_code")),
+        sa.UniqueConstraint("user_code", name=op.f("uq_device_requests_user_code")),
+        sqlite_with_rowid=False,
+    )
+    op.create_index(op.f("ix_device_requests_expires_at"), "device_requests", ["expires_at"], unique=False)
+    op.create_table(
         "meta",
         sa.Column("name", sa.Text(), nullable=False),
         sa.Column("value", sa.Text(), nullable=False),
