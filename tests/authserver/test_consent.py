@@ -1,7 +1,10 @@
 """The consent page and its answer (security group G; ``product.md`` B10 to B12, B17, B20)."""
 
+import html
+import re
 from dataclasses import replace
 from typing import Any
+from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 from tests.authserver.deployment import ACME_MCP, C1, CIMD_URL, HARBOUR, MCP, tenant, user
@@ -319,7 +322,38 @@ async def test_who_belongs_nowhere_is_told_so(world: World, name: str) -> None:
     if name == "mallory":
         await world.database.write(lambda tx: servers.set_tenant_servers(tx, tenant("globex").id, []))
     browser = await world.browser_of(name)
-    is_page(await browser.follow(await browser.open(az())), "DW-123", 403)
+    code = {"nobody": "DW-123", "mallory": "DW-160"}[name]
+    is_page(await browser.follow(await browser.open(az())), code, 403)
+
+
+async def test_a_tenant_that_is_not_ones_own_is_like_none_even_with_the_server_off(world: World) -> None:
+    await world.database.write(lambda tx: servers.set_tenant_servers(tx, tenant("acme").id, []))
+    for name, code in (("mallory", "DW-123"), ("nobody", "DW-123"), ("alice", "DW-160")):
+        browser = await world.browser_of(name)
+        is_page(await browser.follow(await browser.open(az(resource=ACME_MCP))), code, 403)
+
+
+async def test_who_may_do_nothing_of_what_is_asked_is_told_what_to_do_and_can_deny(world: World) -> None:
+    browser = await world.browser_of("carol")
+    page = await browser.consent(az(scope="documents:write"))
+    assert "In Acme you may do nothing of this. Ask an administrator of Acme" in page.text
+    assert "Use another account" in page.text
+    assert [button.value for button in page.form.named("answer")] == ["deny"]
+    is_redirected_error(await browser.submit(page, "deny"), "access_denied")
+
+
+async def test_B10_another_account_keeps_the_request(world: World) -> None:
+    browser = await world.browser_of("alice")
+    page = await browser.consent()
+    switch = next(link for link in re.findall(r'href="([^"]+)"', page.html) if link.startswith("/sign-in"))
+    query = dict(parse_qsl(urlsplit(html.unescape(switch)).query))
+    assert query["switch"] == "1"
+    await browser.sign_in("bob")
+    again = await browser.follow(await browser.http.get(query["next"]))
+    page = consent_of(again)
+    assert "bob@example.test" in page.text
+    assert "code" in answer_of(await browser.submit(page))
+    assert [each.user_id for each in await world.connections("bob")] == [user("bob").id]
 
 
 async def test_a_step_up_marks_what_is_new(world: World) -> None:

@@ -35,6 +35,7 @@ def shown(house: House, **change: Any) -> str:
         "pinned_tenant": False,
         "message": None,
         "remember_days": None,
+        "nothing": False,
     }
     return bytes(house.pages.render("consent.html", may_leave=True, **(context | change)).body).decode()
 

@@ -140,7 +140,7 @@ def question(
     catalogue = permissions.catalogue(reader)
     found = choices(reader, pending, user, client, endpoint, browser)
     if not found:
-        raise Refused(faults.NO_TENANT, status=403, reason=f"user {user.id} has no tenant with {endpoint.path}")
+        raise _nowhere(reader, user, endpoint)
     found = _admitted(reader, pending, client, found, rules)
     wanted = [choice for choice in found if choice.tenant.slug == tenant_slug]
     useful = [choice for choice in found if choice.allowed - {OFFLINE_ACCESS}]
@@ -233,6 +233,14 @@ def _endpoint(reader: Reader, pending: Pending, rules: ConsentRules) -> Endpoint
     if endpoint is None:
         raise PageError(faults.RESOURCE_UNKNOWN, reason=f"{pending.resource} was withdrawn since the request")
     return endpoint
+
+
+def _nowhere(reader: Reader, user: User, endpoint: Endpoint) -> Refused:
+    """Return why this person cannot use the server; a tenant that is not theirs is not told from none (ruling 8)."""
+    mine = [tenant.slug for tenant, _ in accounts.memberships_of_user(reader, user.id)]
+    off = bool(mine) if endpoint.tenant_slug is None else endpoint.tenant_slug in mine
+    fault = faults.SERVER_OFF if off else faults.NO_TENANT
+    return Refused(fault, status=403, reason=f"user {user.id} has no tenant with {endpoint.path}")
 
 
 def _answering_user(reader: Reader, form: ShownForm) -> User:

@@ -59,6 +59,7 @@ def context(
         "tenants": [_tenant(question, choice) for choice in question.choices],
         "pinned_tenant": question.endpoint.tenant_slug is not None,
         "groups": _groups(question, _ticked(question, again)),
+        "nothing": not question.chosen.allowed - {OFFLINE_ACCESS},
         "message": None if again is None else again.message,
         "remember_days": consent_memory.LIFETIME // DAY if consent_memory.may_be_remembered(question) else None,
         "request": sealed_form,

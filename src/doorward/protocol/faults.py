@@ -175,6 +175,12 @@ NO_TENANT = Fault(
     "The signed-in person has no tenant in which this server can be used.",
     "Sign in with another account, or ask an administrator for access.",
 )
+SERVER_OFF = Fault(
+    "DW-160",
+    "Your tenant does not use this server",
+    "The signed-in person belongs to a tenant, and the tenant has not turned this server on.",
+    "Ask an administrator of your tenant to turn it on, or sign in with another account.",
+)
 MAX_AGE_INVALID = Fault(
     "DW-124",
     "The max_age parameter is not valid",
