@@ -12,9 +12,10 @@ from hypothesis import strategies as st
 
 from doorward.model import SECOND, ClientAuthMethod, Instant
 from doorward.protocol import client_assertion
-from doorward.protocol.client_assertion import Assertion, BadAssertion, candidates, judge, public_keys, read
+from doorward.protocol.client_assertion import Assertion, judge, read
 from doorward.protocol.client_auth import parse_client_credentials
 from doorward.protocol.errors import OAuthError
+from doorward.protocol.signed_jwt import BadAssertion, candidates, public_keys
 from doorward.protocol.token import TokenForm
 
 NOW = Instant(1_790_000_000 * SECOND)

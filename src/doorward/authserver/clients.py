@@ -16,10 +16,11 @@ from doorward.credentials import client_assertion
 from doorward.credentials.secret import Fingerprinter
 from doorward.model import Client, ClientAuthMethod, ClientId, ClientKind, Fingerprint, Instant, Status
 from doorward.protocol import client_auth, jsonrpc
-from doorward.protocol.client_assertion import BadAssertion, judge
+from doorward.protocol.client_assertion import judge
 from doorward.protocol.client_auth import PresentedClient
 from doorward.protocol.client_metadata import is_metadata_document_url, parse_metadata_document
 from doorward.protocol.errors import PageError
+from doorward.protocol.signed_jwt import BadAssertion
 from doorward.storage import client_documents, clients
 from doorward.storage.database import Conflict, Reader, Transaction
 

@@ -1,4 +1,4 @@
-"""Whether one of a client's public keys signed its assertion (RFC 7523 section 3, point 9; RFC 7515 section 5.2)."""
+"""Whether one of the known public keys signed an assertion (RFC 7523 section 3, point 9; RFC 7515 section 5.2)."""
 
 from collections.abc import Collection, Mapping
 
@@ -6,17 +6,17 @@ from joserfc import jws
 from joserfc.errors import JoseError
 from joserfc.jwk import ECKey, RSAKey
 
-from doorward.protocol import client_assertion
-from doorward.protocol.client_assertion import Assertion, BadAssertion
+from doorward.protocol import signed_jwt
+from doorward.protocol.signed_jwt import BadAssertion, SignedJwt
 
 
-def verify(assertion: Assertion, keys: Collection[Mapping[str, str]]) -> None:
+def verify(assertion: SignedJwt, keys: Collection[Mapping[str, str]]) -> None:
     """Return if one of ``keys`` signed. Raises ``BadAssertion``.
 
     The algorithm comes from the key's kind, never from the header alone: a public key is no HMAC secret (C29).
     """
-    if not any(_signed(assertion, key) for key in client_assertion.candidates(assertion, keys)):
-        raise BadAssertion("no key of this client signed it")
+    if not any(_signed(assertion, key) for key in signed_jwt.candidates(assertion, keys)):
+        raise BadAssertion("no known key signed it")
 
 
 def importable(key: Mapping[str, str]) -> bool:
@@ -28,7 +28,7 @@ def importable(key: Mapping[str, str]) -> bool:
     return True
 
 
-def _signed(assertion: Assertion, key: Mapping[str, str]) -> bool:
+def _signed(assertion: SignedJwt, key: Mapping[str, str]) -> bool:
     try:
         jws.deserialize_compact(assertion.text, _imported(key), algorithms=[assertion.algorithm])
     except (JoseError, ValueError):

@@ -8,8 +8,9 @@ from urllib.parse import unquote_plus
 
 from doorward.model import Client, ClientAuthMethod, ClientId
 from doorward.protocol import client_assertion, faults
-from doorward.protocol.client_assertion import Assertion, BadAssertion
+from doorward.protocol.client_assertion import Assertion
 from doorward.protocol.errors import OAuthError
+from doorward.protocol.signed_jwt import BadAssertion
 from doorward.protocol.token import TokenForm
 
 MAX_HEADER = 8 * 1024

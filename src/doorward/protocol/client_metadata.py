@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from doorward.model import SECOND, Client, ClientAuthMethod
-from doorward.protocol import client_assertion, faults, jsonrpc, redirect_uri, scope
+from doorward.protocol import faults, jsonrpc, redirect_uri, scope, signed_jwt
 from doorward.protocol.errors import JsonRpcError, OAuthError, PageError, ProtocolError
 from doorward.protocol.faults import Fault
 from doorward.protocol.plain_text import is_visible
@@ -287,7 +287,7 @@ def _with_keys(read: RegistrationRequest, members: Mapping[str, Any]) -> Registr
 
 def _keys(jwks: object) -> tuple[Mapping[str, str], ...]:
     try:
-        return client_assertion.public_keys(jwks)
+        return signed_jwt.public_keys(jwks)
     except ValueError as wrong:
         raise _invalid(faults.METADATA_DOCUMENT_INVALID, f"private_key_jwt, and its jwks {wrong}") from None
 

@@ -11,9 +11,9 @@ from enum import StrEnum
 from typing import Any
 
 from doorward.model import ClientAuthMethod
-from doorward.protocol.client_assertion import ALGORITHMS
 from doorward.protocol.pkce import METHOD
 from doorward.protocol.scope import OFFLINE_ACCESS, OIDC_SCOPES
+from doorward.protocol.signed_jwt import ALGORITHMS
 from doorward.protocol.token import ALL_GRANT_TYPES
 
 AUTHORIZATION_PATH = "/oauth/authorize"

@@ -6,9 +6,9 @@ from typing import Final
 
 from doorward.credentials.client_assertion import importable
 from doorward.model import ClientAuthMethod
-from doorward.protocol.client_assertion import public_keys
 from doorward.protocol.errors import OAuthError
 from doorward.protocol.redirect_uri import registrable
+from doorward.protocol.signed_jwt import public_keys
 from doorward.provisioning import names
 from doorward.provisioning.document import ClientDeclared
 from doorward.provisioning.reading import Place
