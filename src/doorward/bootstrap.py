@@ -262,6 +262,7 @@ def _surfaces(core: Core, door: Door, issuer: TokenIssuer, pages: Pages, errors:
         bundled_documents=_bundled(settings),
         cimd_policy=settings.cimd.policy,
         fetcher=Fetcher(now=core.now, allow_loopback=settings.cimd.allow_loopback),
+        key_fetcher=Fetcher(now=core.now, allow_loopback=settings.workload.allow_loopback),
         vendor_schemes=profiles.vendor_schemes(),
         verified_host=profiles.verified_host,
         code_ttl=settings.tokens.code_ttl,

@@ -191,6 +191,8 @@ class ClientKind(StrEnum):
     """Client ID Metadata Document; the client_id is its URL."""
     REGISTERED = "registered"
     """By an administrator (``apply``)."""
+    WORKLOAD = "workload"
+    """What tokens by a trust rule belong to; its id is the rule's."""
 
 
 class ClientAuthMethod(StrEnum):
@@ -221,7 +223,7 @@ class Client:
     jwks: tuple[Mapping[str, str], ...] = ()
     """Public keys (RFC 7517) that check its assertions; for ``private_key_jwt`` only."""
     jwks_uri: str | None = None
-    """Where its metadata document says that they are found instead. A client without a secret may use them too."""
+    """Where they are found instead (RFC 7591 section 2). A document's client without a secret may use them too."""
     service_account: UserId | None = None
     """On whose behalf it acts by itself (client credentials), in ``service_tenant`` and nowhere else."""
     service_tenant: TenantId | None = None
@@ -243,6 +245,41 @@ class ClientSecret:
     created_at: Instant
     expires_at: Instant | None = None
     """From then on it is refused; ``None`` while nobody has retired it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrustRule:
+    """Which tokens of another issuer stand for a service account here, and what they get (``product.md`` B18)."""
+
+    id: ClientId
+    """Also the client that its connections belong to: disabling that client ends all of them."""
+    tenant_id: TenantId
+    name: str
+    issuer: str
+    audience: str | None = None
+    """``None`` means: one of our own names, the issuer or the token endpoint."""
+    claims: Mapping[str, str]
+    """What each claim must be; see ``protocol.trust.fits``."""
+    pins: tuple[str, ...] = ()
+    """Claims that the first token decides for all later ones."""
+    pinned: Mapping[str, str] | None = None
+    """What it decided; ``None`` while the rule is pending."""
+    user_id: UserId
+    scopes: frozenset[Permission] | None = None
+    """``None`` means: not limited beyond the account's own rights."""
+    resources: frozenset[ResourceId] | None = None
+    servers: frozenset[ServerId] | None = None
+    """``None`` means: all that the tenant has enabled."""
+    lifetime: int = 900
+    """Seconds that an access token lives."""
+    single_use: bool = True
+    """Whether each of the issuer's tokens is good for one request only."""
+    jwks_uri: str | None = None
+    """Where the issuer's keys are, instead of what its discovery document says."""
+    jwks: tuple[Mapping[str, str], ...] = ()
+    """The issuer's keys themselves, for one that cannot be reached from here."""
+    created_at: Instant
+    pinned_at: Instant | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

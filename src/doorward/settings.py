@@ -98,6 +98,15 @@ class CimdSettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class WorkloadSettings:
+    """Workload identity: the issuers that trust rules name."""
+
+    allow_loopback: bool = _knob(
+        default=False, text="For development: fetch keys from loopback. Only with a public_url on loopback."
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ApiKeySettings:
     """API keys."""
 
@@ -140,6 +149,7 @@ class Settings:
     keys: KeySettings = field(default_factory=KeySettings)
     registration: RegistrationSettings = field(default_factory=RegistrationSettings)
     cimd: CimdSettings = field(default_factory=CimdSettings)
+    workload: WorkloadSettings = field(default_factory=WorkloadSettings)
     api_keys: ApiKeySettings = field(default_factory=ApiKeySettings)
     limits: LimitSettings = field(default_factory=LimitSettings)
     passwords: PasswordSettings = field(default_factory=PasswordSettings)
@@ -191,8 +201,7 @@ def check(settings: Settings) -> None:
         raise SettingsError('registration.policy: unknown policy. Write "open", "approved" or "off".')
     if settings.cimd.policy not in {"open", "pinned", "off"}:
         raise SettingsError('cimd.policy: unknown policy. Write "open", "pinned" or "off".')
-    if settings.cimd.allow_loopback and urlsplit(settings.public_url).hostname not in LOOPBACK_HOSTS:
-        raise SettingsError("cimd.allow_loopback: not with this public_url. Only a server on loopback may fetch there.")
+    _check_loopback(settings)
     if settings.log.level not in {"debug", "info", "warning", "error"} or settings.log.format not in {"text", "json"}:
         raise SettingsError("log: unknown level or format. Write debug, info, warning or error, and text or json.")
     prefix = settings.api_keys.prefix
@@ -200,6 +209,17 @@ def check(settings: Settings) -> None:
         raise SettingsError("api_keys.prefix: 2 to 8 lower-case letters or digits. Choose another prefix.")
     if prefix in {"dwc", "dwr", "dws", "dwk", "dwd"}:
         raise SettingsError("api_keys.prefix: used for another kind of secret. Choose another prefix.")
+
+
+def _check_loopback(settings: Settings) -> None:
+    allowed = {"cimd": settings.cimd.allow_loopback, "workload": settings.workload.allow_loopback}
+    if urlsplit(settings.public_url).hostname in LOOPBACK_HOSTS:
+        return
+    for name, allow in allowed.items():
+        if allow:
+            raise SettingsError(
+                f"{name}.allow_loopback: not with this public_url. Only a server on loopback may fetch there."
+            )
 
 
 def _check_public_url(url: str) -> None:

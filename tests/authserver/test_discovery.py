@@ -105,6 +105,7 @@ async def test_D6_every_listed_endpoint_answers_and_every_listed_method_works(wo
     assert document["response_types_supported"] == ["code"]
     assert document["grant_types_supported"] == [
         "authorization_code", "refresh_token", "client_credentials", DEVICE_CODE,
+        "urn:ietf:params:oauth:grant-type:jwt-bearer",
     ]  # fmt: skip
     methods = ["client_secret_post", "client_secret_basic", "private_key_jwt"]
     assert document["token_endpoint_auth_methods_supported"] == ["none", *methods]

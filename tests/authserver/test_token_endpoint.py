@@ -151,7 +151,8 @@ async def test_C13_a_parameter_may_not_stand_twice(world: World, name: str) -> N
     [
         "password",
         "implicit",
-        "urn:ietf:params:oauth:grant-type:jwt-bearer",
+        "urn:ietf:params:oauth:grant-type:saml2-bearer",
+        "urn:ietf:params:oauth:grant-type:jwt-bearer ",
         "AUTHORIZATION_CODE",
         "authorization_code ",
         "\x00",

@@ -59,7 +59,7 @@ def test_B5_a_missing_or_empty_parameter_is_refused(name: str, empty: bool) -> N
 
 @pytest.mark.parametrize(
     "grant",
-    ["password", "implicit", "urn:ietf:params:oauth:grant-type:jwt-bearer", "AUTHORIZATION_CODE"],
+    ["password", "implicit", "urn:ietf:params:oauth:grant-type:saml2-bearer", "AUTHORIZATION_CODE"],
 )
 def test_C14_other_grants_are_unsupported(grant: str) -> None:
     assert grant_refused({"grant_type": grant}).error == "unsupported_grant_type"

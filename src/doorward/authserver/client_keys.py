@@ -1,7 +1,7 @@
-"""The keys that a client's metadata document keeps at a URL of their own (CIMD draft -02 section 8.2, RFC 7591 section 2).
+"""The keys that a client keeps at a URL of their own (``jwks_uri``: CIMD draft -02 section 8.2, RFC 7591 section 2).
 
-Fetched when an assertion has to be checked and only of a client that somebody approved or that we have a copy of, by the
-same guard and budgets as documents (F14), and kept beside them. Fresh as long as the answer says within our bounds; a key
+Fetched when an assertion has to be checked and only of a client that somebody approved, that an administrator registered
+or that we have a copy of, by the same guard and budgets as documents (F14), and kept beside them. Fresh as long as the answer says within our bounds; a key
 that is not among them is looked for again, once they are five minutes old. There is no stale set: what a vendor took out
 is good for nothing, and while it cannot be asked the answer is 503, which ends no connection.
 """
@@ -13,8 +13,8 @@ from typing import Any, Final, Protocol
 
 import structlog
 
-from doorward.model import SECOND, Client, ClientId, Instant
-from doorward.protocol import client_assertion, faults, http_cache, jsonrpc
+from doorward.model import SECOND, Client, ClientId, ClientKind, Instant
+from doorward.protocol import faults, http_cache, jsonrpc, signed_jwt
 from doorward.protocol.client_assertion import Assertion
 from doorward.protocol.errors import JsonRpcError, OAuthError
 from doorward.storage import client_documents
@@ -55,7 +55,7 @@ class ClientKeys:
 
         Raises ``OAuthError`` with status 503: they could not be had just now.
         """
-        if self._fetcher is None or not self._directory.fetches:
+        if self._fetcher is None:
             return
         url = await self._database.read(lambda reader: self._wanted(reader, assertion))
         if url is None:
@@ -80,10 +80,12 @@ class ClientKeys:
         client, now = self._directory.find(reader, ClientId(assertion.client_id)), self._now()
         if client is None or client.jwks_uri is None:
             return None
+        if client.kind is ClientKind.METADATA_DOCUMENT and not self._directory.fetches:
+            return None
         stored = client_documents.document_by_url(reader, _name(client.jwks_uri))
         if stored is None or stored.fresh_until <= now:
             return client.jwks_uri
-        has_it = bool(client_assertion.candidates(assertion, known(reader, client, now)))
+        has_it = bool(signed_jwt.candidates(assertion, known(reader, client, now)))
         return None if has_it or now < stored.fetched_at + OLD else client.jwks_uri
 
     async def _renew(self, fetcher: Fetcher, url: str, asker: str) -> None:
@@ -125,7 +127,7 @@ def _valid(answer: Fetched) -> str:
 
 def _keys(body: bytes) -> tuple[Any, ...]:
     try:
-        return client_assertion.public_keys(jsonrpc.decode_object(body))
+        return signed_jwt.public_keys(jsonrpc.decode_object(body))
     except JsonRpcError as wrong:
         raise ValueError(wrong.reason) from None
 

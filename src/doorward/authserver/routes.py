@@ -18,6 +18,7 @@ from doorward.authserver.http.pages import AuthorizationPages
 from doorward.authserver.http.registration import RegistrationEndpoint
 from doorward.authserver.http.services import Services
 from doorward.authserver.http.tokens import TokenEndpoints
+from doorward.authserver.key_sets import KeySets
 from doorward.authserver.lifetimes import LONGEST
 from doorward.credentials.issuer import TokenIssuer
 from doorward.credentials.key_ring import KeyRing
@@ -64,6 +65,7 @@ class AuthServer:
         bundled_documents: Copies | None = None,
         cimd_policy: str = "pinned",
         fetcher: Fetcher | None = None,
+        key_fetcher: Fetcher | None = None,
         requester: Requester | None = None,
     ) -> None:
         """Raise ``ValueError`` where a pinned document cannot be used; the message names it."""
@@ -80,6 +82,7 @@ class AuthServer:
             fingerprinter=fingerprinter,
             directory=directory,
             documents=ClientDocuments(database=database, directory=directory, fetcher=fetcher, now=now),
+            key_sets=KeySets(database=database, fetcher=key_fetcher or fetcher, now=now),
             envelopes=Envelopes(sealer),
             token_rules=TokenRules(
                 issuer=issuer,

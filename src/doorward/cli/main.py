@@ -18,6 +18,7 @@ COMMANDS: Final = {
     "client": ("doorward.cli.client:client", "List, allow and deny OAuth clients, and replace their secrets."),
     "keys": ("doorward.cli.keys:keys", "Show, follow up and revoke the keys that sign tokens."),
     "connection": ("doorward.cli.connection:connection", "List and end what clients were let into."),
+    "trust": ("doorward.cli.trust:trust", "Say which CI jobs and workloads stand for a service account."),
     "token": ("doorward.cli.token:token", "Make and revoke API keys without a browser."),
 }
 """Name to where the command is and its line in the list."""

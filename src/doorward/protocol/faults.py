@@ -391,6 +391,12 @@ MACHINE_UNKNOWN = Fault(
     "The client has no service account that is active and belongs to its tenant alone.",
     "Give the client a service account with doorward apply, and that account a role.",
 )
+WORKLOAD_UNTRUSTED = Fault(
+    "DW-247",
+    "No trust rule takes this token",
+    "The assertion is not one that a trust rule of this server takes, or it was used before.",
+    "Compare its claims with the rule (doorward trust list); the audit log names those that did not fit.",
+)
 SECRET_THROTTLED = Fault(
     "DW-231",
     "Too many wrong client secrets",

@@ -6,19 +6,22 @@ OAuth 2.1 section 3.2, RFC 7009 section 2.1, RFC 7662 section 2.1.
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from doorward.protocol import faults, form, resource, scope
+from doorward.model import ClientId
+from doorward.protocol import faults, form, resource, scope, signed_jwt, trust
 from doorward.protocol.errors import OAuthError
 from doorward.protocol.faults import Fault
+from doorward.protocol.signed_jwt import BadAssertion, SignedJwt
 
 AUTHORIZATION_CODE = "authorization_code"
 REFRESH_TOKEN = "refresh_token"  # noqa: S105  (the name of a grant)
 CLIENT_CREDENTIALS = "client_credentials"
+JWT_BEARER = "urn:ietf:params:oauth:grant-type:jwt-bearer"
 DEVICE_CODE = "urn:ietf:params:oauth:grant-type:device_code"
 DEFAULT_GRANT_TYPES = (AUTHORIZATION_CODE, REFRESH_TOKEN)
 """What a client registers for that names none."""
 GRANT_TYPES = (*DEFAULT_GRANT_TYPES, DEVICE_CODE)
 """What a client may register itself for."""
-ALL_GRANT_TYPES = (*DEFAULT_GRANT_TYPES, CLIENT_CREDENTIALS, DEVICE_CODE)
+ALL_GRANT_TYPES = (*DEFAULT_GRANT_TYPES, CLIENT_CREDENTIALS, DEVICE_CODE, JWT_BEARER)
 """What the token endpoint answers, and what metadata therefore lists."""
 
 MAX_BODY = 64 * 1024
@@ -84,6 +87,17 @@ class DeviceAuthorizationRequest:
     resource: str | None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkloadRequest:
+    """A workload shows its platform's token (RFC 7523 section 2.1). ``rule`` is its ``client_id``, where it sent one."""
+
+    assertion: SignedJwt
+    issuer: str
+    rule: ClientId | None
+    scope: tuple[str, ...] | None
+    resource: str | None
+
+
 TokenRequest = AuthorizationCodeRequest | RefreshTokenRequest | ClientCredentialsRequest | DeviceCodeRequest
 
 
@@ -145,6 +159,38 @@ def read_grant(token_form: TokenForm) -> TokenRequest:
 def read_device_authorization(token_form: TokenForm) -> DeviceAuthorizationRequest:
     """Return what a device asks for. Raises ``OAuthError`` ``invalid_scope`` or ``invalid_target``."""
     return DeviceAuthorizationRequest(scope=_scope(token_form), resource=_resource(token_form))
+
+
+def read_workload(token_form: TokenForm, *, authorization: bool) -> WorkloadRequest:
+    """Return what a workload asks for; nothing of its assertion is verified yet.
+
+    It proves itself by the assertion and nothing else: credentials beside it (``authorization``: a header) are
+    ``invalid_request``, for one that fails must not become none. Raises ``OAuthError``.
+    """
+    beside = token_form.values.keys() & {"client_secret", "client_assertion", "client_assertion_type"}
+    if authorization or beside:
+        reason = "client credentials beside the assertion of a workload"
+        raise OAuthError(faults.CLIENT_AUTHENTICATION_AMBIGUOUS, "invalid_request", reason=reason)
+    text = token_form.required("assertion")
+    try:
+        assertion = signed_jwt.read(text, trust.TYPES)
+    except BadAssertion as wrong:
+        raise untrusted(str(wrong)) from None
+    issuer, client_id = assertion.claims.get("iss"), token_form.values.get("client_id")
+    if not isinstance(issuer, str) or not 0 < len(issuer) <= trust.MAX_VALUE or not issuer.isprintable():
+        raise untrusted("iss is no usable text")
+    return WorkloadRequest(
+        assertion=assertion,
+        issuer=issuer,
+        rule=None if client_id is None else ClientId(client_id),
+        scope=_scope(token_form),
+        resource=_resource(token_form),
+    )
+
+
+def untrusted(reason: str) -> OAuthError:
+    """Return the one answer to a workload whose token is not taken, whatever is wrong with it."""
+    return OAuthError(faults.WORKLOAD_UNTRUSTED, "invalid_grant", reason=reason)
 
 
 def read_question(token_form: TokenForm) -> TokenQuestion:

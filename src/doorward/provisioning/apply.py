@@ -20,6 +20,7 @@ from doorward.provisioning.plan_placements import plan_placements
 from doorward.provisioning.plan_servers import merged_servers, plan_servers
 from doorward.provisioning.plan_tenants import plan_tenant
 from doorward.provisioning.plan_tree import plan_tree
+from doorward.provisioning.plan_trust import plan_trust
 from doorward.provisioning.plan_users import plan_users
 from doorward.storage import accounts
 from doorward.storage.database import Database, Reader, Transaction
@@ -58,6 +59,7 @@ def plan(reader: Reader, document: Document, passwords: Mapping[str, PasswordCha
         changes += plan_tree(reader, tenant)
         changes += plan_placements(reader, tenant)
         changes += plan_clients(reader, tenant, document, catalogue)
+        changes += plan_trust(reader, tenant, document)
     return Plan(tuple(changes))
 
 

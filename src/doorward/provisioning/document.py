@@ -6,6 +6,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from doorward.credentials.trust_rules import Wish
 from doorward.model import ClientAuthMethod, OwnerKind, Permission, RuleKind, Status, ToolRule
 from doorward.provisioning.resource_tree import NodeName, TreeNode
 
@@ -89,11 +90,21 @@ class ClientDeclared:
     auth_method: ClientAuthMethod
     scopes: frozenset[Permission] | None
     jwks: tuple[Mapping[str, str], ...] | None
+    jwks_uri: str | None
     service_account: str | None
     """The e-mail address of the account that the client acts for by itself."""
     introspects: tuple[str, ...] | None
     access_ttl: int | None
     device: bool | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrustDeclared:
+    """A trust rule: which tokens of another issuer stand for a service account."""
+
+    path: str
+    wish: Wish
+    resources: tuple[NodeName, ...] | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,6 +121,7 @@ class TenantDeclared:
     members: tuple[MemberDeclared, ...]
     resources: tuple[TreeNode, ...]
     clients: tuple[ClientDeclared, ...]
+    trust: tuple[TrustDeclared, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

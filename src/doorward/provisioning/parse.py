@@ -18,6 +18,7 @@ from doorward.provisioning.document import (
 )
 from doorward.provisioning.parse_client import parse_client
 from doorward.provisioning.parse_server import parse_server
+from doorward.provisioning.parse_trust import parse_trust
 from doorward.provisioning.reading import Place
 from doorward.provisioning.resource_tree import NodeName, TreeNode
 from doorward.provisioning.values import choice, flag, lifetime, needed, permission, title, unique, values
@@ -72,7 +73,9 @@ def _user(place: Place) -> UserDeclared:
 
 
 def _tenant(place: Place) -> TenantDeclared:
-    table = place.table("slug", "name", "access_ttl", "status", "servers", "roles", "members", "resources", "clients")
+    table = place.table(
+        "slug", "name", "access_ttl", "status", "servers", "roles", "members", "resources", "clients", "trust"
+    )
     slug = needed(place, table, "slug")
     if not names.tenant_slug_ok(slug.text()):
         slug.refuse(
@@ -89,6 +92,7 @@ def _tenant(place: Place) -> TenantDeclared:
         members=unique(table.get("members"), _member, lambda member: member.email),
         resources=unique(table.get("resources"), _resource, lambda node: node.name),
         clients=unique(table.get("clients"), parse_client, lambda client: client.id or client.name),
+        trust=unique(table.get("trust"), parse_trust, lambda rule: rule.wish.name),
     )
 
 

@@ -6,6 +6,7 @@ from typing import Final
 
 from doorward.credentials.client_assertion import importable
 from doorward.model import ClientAuthMethod
+from doorward.protocol.client_metadata import is_metadata_document_url
 from doorward.protocol.errors import OAuthError
 from doorward.protocol.redirect_uri import registrable
 from doorward.protocol.signed_jwt import public_keys
@@ -15,7 +16,7 @@ from doorward.provisioning.reading import Place
 from doorward.provisioning.values import choice, flag, lifetime, needed, permissions, title, values
 
 _ID: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
-_FOR_MACHINES: Final = ("service_account", "introspects", "jwks")
+_FOR_MACHINES: Final = ("service_account", "introspects", "jwks", "jwks_uri")
 
 
 def parse_client(place: Place) -> ClientDeclared:
@@ -37,7 +38,8 @@ def parse_client(place: Place) -> ClientDeclared:
         auth_method=_auth_method(table),
         scopes=permissions(table.get("scopes")),
         access_ttl=lifetime(table.get("access_ttl")),
-        jwks=_jwks(table.get("jwks")),
+        jwks=public_jwks(table.get("jwks")),
+        jwks_uri=_jwks_uri(table),
         service_account=_email(table.get("service_account")),
         introspects=values(table.get("introspects")),
         device=device,
@@ -72,14 +74,27 @@ def _auth_method(table: dict[str, Place]) -> ClientAuthMethod:
     for name in _FOR_MACHINES:
         if name in table and not confidential:
             table[name].refuse("is for clients that can prove who they are", "Write type: confidential")
-    usual = ClientAuthMethod.PRIVATE_KEY_JWT if "jwks" in table else ClientAuthMethod.SECRET_BASIC
+    keys = table.get("jwks") or table.get("jwks_uri")
+    usual = ClientAuthMethod.SECRET_BASIC if keys is None else ClientAuthMethod.PRIVATE_KEY_JWT
     found = method or (usual if confidential else ClientAuthMethod.NONE)
-    if "jwks" in table and found is not ClientAuthMethod.PRIVATE_KEY_JWT:
-        table["jwks"].refuse(f"{found} uses no keys", "Write auth_method: private_key_jwt, or leave the keys out")
+    if keys is not None and found is not ClientAuthMethod.PRIVATE_KEY_JWT:
+        keys.refuse(f"{found} uses no keys", "Write auth_method: private_key_jwt, or leave the keys out")
     return found
 
 
-def _jwks(place: Place | None) -> tuple[Mapping[str, str], ...] | None:
+def _jwks_uri(table: dict[str, Place]) -> str | None:
+    place = table.get("jwks_uri")
+    if place is None:
+        return None
+    if "jwks" in table:
+        place.refuse("beside jwks", "Keep one of the two")
+    if not is_metadata_document_url(place.text()):
+        place.refuse("not a URL that keys are fetched from", "Write an https URL with a named host and a path")
+    return place.text()
+
+
+def public_jwks(place: Place | None) -> tuple[Mapping[str, str], ...] | None:
+    """Return the public keys of a JWK Set, all of them real ones. Raises ``DocumentError``."""
     if place is None:
         return None
     try:

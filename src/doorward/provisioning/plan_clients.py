@@ -4,7 +4,7 @@ from collections.abc import Collection
 from dataclasses import replace
 from functools import partial
 from hashlib import sha256
-from typing import Final
+from typing import Any, Final
 
 from doorward.credentials.secret import SecretKind, mint
 from doorward.model import (
@@ -31,7 +31,8 @@ _BY_DEVICE: Final = frozenset({DEVICE_CODE, "refresh_token"})
 _BY_ITSELF: Final = frozenset({"client_credentials"})
 _WORDS: Final = {
     "name": "name", "redirect_uris": "redirect URIs", "scope_limit": "scopes", "auth_method": "authentication",
-    "jwks": "keys", "service_account": "service account", "service_tenant": "tenant", "introspects": "introspection", "access_ttl": "access token lifetime",
+    "jwks": "keys", "jwks_uri": "address of its keys", "service_account": "service account",
+    "service_tenant": "tenant", "introspects": "introspection", "access_ttl": "access token lifetime",
 }  # fmt: skip
 _COMING: Final = ""
 """Stands for the id of what the same document adds: equal to no stored one."""
@@ -133,12 +134,21 @@ def _merged(reader: Reader, slug: str, entry: ClientDeclared) -> Client:
             auth_method=entry.auth_method,
             scope_limit=base.scope_limit if entry.scopes is None else entry.scopes,
             access_ttl=base.access_ttl if entry.access_ttl is None else entry.access_ttl,
-            jwks=base.jwks if entry.jwks is None else entry.jwks,
+            **_keys(base, entry),
         ),
     )
-    if merged.auth_method is ClientAuthMethod.PRIVATE_KEY_JWT and not merged.jwks:
-        refuse(entry.path, "private_key_jwt without keys", "Write the public keys as jwks")
+    if merged.auth_method is ClientAuthMethod.PRIVATE_KEY_JWT and not (merged.jwks or merged.jwks_uri):
+        refuse(
+            entry.path, "private_key_jwt without keys", "Write the public keys as jwks, or their address as jwks_uri"
+        )
     return merged
+
+
+def _keys(base: Client, entry: ClientDeclared) -> dict[str, Any]:
+    """Return the client's keys or their address: naming one takes the other away."""
+    if entry.jwks is None and entry.jwks_uri is None:
+        return {"jwks": base.jwks, "jwks_uri": base.jwks_uri}
+    return {"jwks": entry.jwks or (), "jwks_uri": entry.jwks_uri}
 
 
 def _with_machine(reader: Reader, slug: str, entry: ClientDeclared, client: Client) -> Client:

@@ -1,6 +1,5 @@
 """OAuth clients, the fingerprints of their secrets, and the assertions they have used."""
 
-import json
 from typing import Final
 
 import sqlalchemy as sa
@@ -154,7 +153,7 @@ def _columns(client: Client) -> dict[str, object]:
         "grant_types": records.joined(client.grant_types),
         "scope_limit": None if limit is None else records.joined(limit),
         "metadata": records.mapped(client.metadata),
-        "jwks": json.dumps([dict(key) for key in client.jwks], separators=(",", ":")),
+        "jwks": records.key_list(client.jwks),
         "introspects": records.joined(client.introspects),
     }
 
@@ -170,7 +169,7 @@ def _client(row: Row) -> Client:
         scope_limit=None if row.scope_limit is None else records.permissions(row.scope_limit),
         client_uri=row.client_uri,
         metadata=records.mapping(row.metadata),
-        jwks=tuple(json.loads(row.jwks)),
+        jwks=records.keys(row.jwks),
         jwks_uri=row.jwks_uri,
         service_account=row.service_account,
         service_tenant=row.service_tenant,

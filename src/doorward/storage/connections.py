@@ -79,6 +79,12 @@ _OF_MACHINE: Final = Statement(
     .order_by(connections.c.created_at, connections.c.id)
     .limit(1)
 )
+_REVOKE_OF_CLIENT: Final = update(
+    connections,
+    [connections.c.revoked_at, connections.c.revoked_reason],
+    connections.c.client_id,
+    connections.c.revoked_at.is_(None),
+)
 _FORGET_REQUESTS: Final = delete(claimed_requests, claimed_requests.c.expires_at < sa.bindparam("now"))
 _CLAIM: Final = insert_if_absent(claimed_requests)
 _INSERT_CODE: Final = insert(codes)
@@ -119,6 +125,11 @@ def activate_connection(tx: Transaction, connection_id: ConnectionId, now: Insta
 def revoke_connection(tx: Transaction, connection_id: ConnectionId, now: Instant, reason: str) -> bool:
     """End a connection for ever. False where it had ended before; the first reason stays."""
     return tx.run(_REVOKE, {"id": connection_id, "revoked_at": now, "revoked_reason": reason}) == 1
+
+
+def revoke_connections_of_client(tx: Transaction, client_id: ClientId, now: Instant, reason: str) -> int:
+    """End all connections of a client; return how many there were."""
+    return tx.run(_REVOKE_OF_CLIENT, {"client_id": client_id, "revoked_at": now, "revoked_reason": reason})
 
 
 def connections_of_user(reader: Reader, user_id: UserId) -> list[Connection]:

@@ -52,3 +52,13 @@ def mapping(text: str) -> dict[str, Any]:
     """Read what ``mapped`` wrote."""
     found: dict[str, Any] = json.loads(text)
     return found
+
+
+def key_list(keys: Iterable[Mapping[str, str]]) -> str:
+    """Write public keys (RFC 7517)."""
+    return json.dumps([dict(key) for key in keys], separators=(",", ":"))
+
+
+def keys(text: str) -> tuple[Mapping[str, str], ...]:
+    """Read what ``key_list`` wrote."""
+    return tuple(json.loads(text))

@@ -268,6 +268,41 @@ client_documents = _table(
 )
 """Fetched Client ID Metadata Documents, valid ones only: one cache for all nodes."""
 
+trust_rules = _table(
+    "trust_rules",
+    _refers("id", "clients.id", key=True),
+    _refers("tenant_id", "tenants.id"),
+    _text("name"),
+    _text("issuer"),
+    _text("audience", null=True),
+    _text("claims"),
+    _text("pins"),
+    _text("pinned", null=True),
+    _refers("user_id", "users.id"),
+    _text("scopes", null=True),
+    _text("resources", null=True),
+    _text("servers", null=True),
+    _number("lifetime"),
+    _number("single_use"),
+    _text("jwks_uri", null=True),
+    _text("jwks"),
+    _number("created_at"),
+    _number("pinned_at", null=True),
+    sa.UniqueConstraint("tenant_id", "name"),
+    sa.Index(None, "issuer"),
+    sa.Index(None, "user_id"),
+)
+
+key_sets = _table(
+    "key_sets",
+    _text("source", key=True),
+    _text("jwks"),
+    _number("fetched_at"),
+    _number("fresh_until"),
+    sa.Index(None, "fetched_at"),
+)
+"""Fetched public keys of other issuers, each set under whose it is: one cache for all nodes."""
+
 connections = _table(
     "connections",
     _text("id", key=True),

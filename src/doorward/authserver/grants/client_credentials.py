@@ -5,18 +5,14 @@ connection, so that everything which ends or narrows a person's connection ends 
 token: the client proves itself again each time.
 """
 
-from typing import Final
-
-from doorward import audit
 from doorward.authserver import standing
+from doorward.authserver.grants import machine
 from doorward.authserver.grants.outcome import Granted, TokenRules
-from doorward.credentials.secret import base64url
 from doorward.model import (
     Client,
     ClientAuthMethod,
     ClientKind,
     Connection,
-    ConnectionId,
     Entropy,
     Instant,
     OwnerKind,
@@ -33,9 +29,6 @@ from doorward.protocol.scope import OIDC_SCOPES
 from doorward.protocol.token import ClientCredentialsRequest
 from doorward.storage import accounts, connections, permissions, servers
 from doorward.storage.database import Transaction
-
-NO_END: Final = Instant(253_402_300_799_000_000)
-"""The last second of the year 9999: such a connection ends with its client or account, not by time."""
 
 
 def issue(
@@ -58,7 +51,9 @@ def issue(
     scopes = _scopes(tx, request, client, user, tenant)
     connection = _find(tx, client, user, tenant, endpoint, now)
     if connection is None:
-        connection = _connect(tx, client, user, tenant, endpoint, scopes, now=now, entropy=entropy)
+        connection = machine.connect(
+            tx, client, user, tenant, endpoint, scopes, by="client credentials", now=now, entropy=entropy
+        )
     elif connection.scopes != (most := _most(connection, scopes, client)):
         connections.change_scopes(tx, connection.id, most)
     return Granted(connection=connection, scopes=scopes, refresh_token=None)
@@ -120,32 +115,6 @@ def _find(
     return connections.machine_connection(
         tx, client_id=client.id, tenant_id=tenant.id, user_id=user.id, resource=endpoint.url, now=now
     )
-
-
-def _connect(  # noqa: PLR0913
-    tx: Transaction, client: Client, user: User, tenant: Tenant, endpoint: Endpoint, scopes: frozenset[Permission], *,
-    now: Instant, entropy: Entropy,
-) -> Connection:  # fmt: skip
-    connection = Connection(
-        id=ConnectionId("con_" + base64url(entropy(16))),
-        tenant_id=tenant.id,
-        user_id=user.id,
-        client_id=client.id,
-        server_id=endpoint.server_id,
-        resource=endpoint.url,
-        scopes=scopes,
-        declined=frozenset(),
-        redirect_uri="",
-        created_at=now,
-        expires_at=NO_END,
-        activated_at=now,
-    )
-    connections.insert_connection(tx, connection)
-    audit.record(
-        tx, name="connection:activated", at=now, tenant_id=tenant.id, actor_id=user.id, subject=connection.id,
-        detail={"client": client.name, "scopes": " ".join(sorted(scopes)), "by": "client credentials"},
-    )  # fmt: skip
-    return connection
 
 
 def _not_a_machine(reason: str, error: str = "invalid_grant") -> OAuthError:

@@ -11,6 +11,7 @@ from doorward.authserver.client_documents import ClientDocuments
 from doorward.authserver.clients import ClientDirectory
 from doorward.authserver.envelope import Envelopes
 from doorward.authserver.grants.outcome import TokenRules
+from doorward.authserver.key_sets import KeySets
 from doorward.credentials.key_ring import KeyRing
 from doorward.credentials.secret import Fingerprinter
 from doorward.model import Entropy, Instant
@@ -35,6 +36,7 @@ class Services:
     fingerprinter: Fingerprinter
     directory: ClientDirectory
     documents: ClientDocuments
+    key_sets: KeySets
     envelopes: Envelopes
     token_rules: TokenRules
     origins: frozenset[str]

@@ -1,11 +1,14 @@
 """Where clients come with their credentials: token, revocation, introspection."""
 
+from typing import Final
+
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from doorward.authserver import clients, revocation, token
 from doorward.authserver.client_keys import ClientKeys
+from doorward.authserver.grants import jwt_bearer
 from doorward.authserver.grants.device_code import Pace
 from doorward.authserver.grants.outcome import Refused as GrantRefused
 from doorward.authserver.http.answers import NO_STORE, POST
@@ -19,7 +22,11 @@ from doorward.protocol import client_auth, faults
 from doorward.protocol import token as token_messages
 from doorward.protocol.discovery import DEVICE_AUTHORIZATION_PATH, INTROSPECTION_PATH, REVOCATION_PATH, TOKEN_PATH
 from doorward.protocol.errors import OAuthError
-from doorward.web.client_requests import read_client_request
+from doorward.web.budget import Budget
+from doorward.web.client_requests import presented_client, read_client_request, read_form
+
+REFUSALS_TOLD: Final = 20
+"""Of one trust rule and minute: anybody can send what is refused, and nobody may fill the audit trail with it."""
 
 
 class TokenEndpoints:
@@ -29,9 +36,11 @@ class TokenEndpoints:
         self._with, self._api_key_prefix = services, api_key_prefix
         self._client_keys, self._pace = client_keys, Pace()
         self.throttle = SecretThrottle(services.fingerprinter)
+        self._refusals = Budget(REFUSALS_TOLD, now=services.now)
         # RFC 7523 bis says the issuer, its libraries may add a slash; older clients take the token endpoint.
         issuer = services.public_url
-        self._audiences = (issuer, issuer + "/", issuer + TOKEN_PATH, issuer + DEVICE_AUTHORIZATION_PATH)
+        self._names = (issuer, issuer + "/", issuer + TOKEN_PATH)
+        self._audiences = (*self._names, issuer + DEVICE_AUTHORIZATION_PATH)
 
     def routes(self, machine: MachinePaths) -> list[Route]:
         """Return the advertised paths and those that clients guess (B3)."""
@@ -42,7 +51,10 @@ class TokenEndpoints:
         ]
 
     async def _token(self, request: Request) -> Response:
-        sent, presented = await self._client_request(request)
+        sent = await read_form(request)
+        if sent.values.get("grant_type") == token_messages.JWT_BEARER:
+            return await self._workload(request, sent)
+        presented = await self.proven(request, presented_client(request, sent), asking=token.is_device(sent))
         now, rules = self._with.now(), self._with.token_rules
         await self._with.keys.refresh()
         with self.throttle.watching(presented, self._with.requester.of(request), now):
@@ -75,6 +87,26 @@ class TokenEndpoints:
             if waiting.fault is faults.DEVICE_PENDING:
                 self._pace.keep(self._with.fingerprinter.of(sent.required("device_code")), now)
             raise
+
+    async def _workload(self, request: Request, sent: token_messages.TokenForm) -> Response:
+        """Answer a workload, which no client stands for (RFC 7523 section 2.1)."""
+        asked = token_messages.read_workload(sent, authorization="authorization" in request.headers)
+        database, entropy = self._with.database, self._with.entropy
+        sources = await database.read(lambda reader: jwt_bearer.sources(reader, asked))
+        await self._with.key_sets.ready(sources, asked.assertion.kid, asker=self._with.requester.of(request))
+        await self._with.keys.refresh()
+        now, rules, names = self._with.now(), self._with.token_rules, self._names
+        try:
+            granted = await database.write(
+                lambda tx: jwt_bearer.issue(tx, asked, rules=rules, audiences=names, now=now, entropy=entropy)
+            )
+        except jwt_bearer.NotTrusted as refused:
+            wrong = refused
+            if wrong.nearest is not None and self._refusals.spend(wrong.nearest.id):
+                await database.write(lambda tx: jwt_bearer.record_refusal(tx, wrong, now))
+            raise wrong.error from None
+        answer = token.answer(granted, rules=rules, now=now, entropy=entropy)
+        return JSONResponse(answer, headers=NO_STORE)
 
     async def _revoke(self, request: Request) -> Response:
         sent, presented = await self._client_request(request)

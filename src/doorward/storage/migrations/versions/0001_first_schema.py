@@ -163,6 +163,16 @@ def _tables() -> None:
     )
     op.create_index(op.f("ix_device_requests_expires_at"), "device_requests", ["expires_at"], unique=False)
     op.create_table(
+        "key_sets",
+        sa.Column("source", sa.Text(), nullable=False),
+        sa.Column("jwks", sa.Text(), nullable=False),
+        sa.Column("fetched_at", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("fresh_until", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.PrimaryKeyConstraint("source", name=op.f("pk_key_sets")),
+        sqlite_with_rowid=True,
+    )
+    op.create_index(op.f("ix_key_sets_fetched_at"), "key_sets", ["fetched_at"], unique=False)
+    op.create_table(
         "meta",
         sa.Column("name", sa.Text(), nullable=False),
         sa.Column("value", sa.Text(), nullable=False),
@@ -469,6 +479,35 @@ def _tables() -> None:
         sa.PrimaryKeyConstraint("server_id", "position", name=op.f("pk_tool_rules")),
         sqlite_with_rowid=False,
     )
+    op.create_table(
+        "trust_rules",
+        sa.Column("id", sa.Text(), nullable=False),
+        sa.Column("tenant_id", sa.Text(), nullable=False),
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("issuer", sa.Text(), nullable=False),
+        sa.Column("audience", sa.Text(), nullable=True),
+        sa.Column("claims", sa.Text(), nullable=False),
+        sa.Column("pins", sa.Text(), nullable=False),
+        sa.Column("pinned", sa.Text(), nullable=True),
+        sa.Column("user_id", sa.Text(), nullable=False),
+        sa.Column("scopes", sa.Text(), nullable=True),
+        sa.Column("resources", sa.Text(), nullable=True),
+        sa.Column("servers", sa.Text(), nullable=True),
+        sa.Column("lifetime", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("single_use", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("jwks_uri", sa.Text(), nullable=True),
+        sa.Column("jwks", sa.Text(), nullable=False),
+        sa.Column("created_at", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("pinned_at", sa.BigInteger(), autoincrement=False, nullable=True),
+        sa.ForeignKeyConstraint(["id"], ["clients.id"], name=op.f("fk_trust_rules_id")),
+        sa.ForeignKeyConstraint(["tenant_id"], ["tenants.id"], name=op.f("fk_trust_rules_tenant_id")),
+        sa.ForeignKeyConstraint(["user_id"], ["users.id"], name=op.f("fk_trust_rules_user_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_trust_rules")),
+        sa.UniqueConstraint("tenant_id", "name", name=op.f("uq_trust_rules_tenant_id_name")),
+        sqlite_with_rowid=True,
+    )
+    op.create_index(op.f("ix_trust_rules_issuer"), "trust_rules", ["issuer"], unique=False)
+    op.create_index(op.f("ix_trust_rules_user_id"), "trust_rules", ["user_id"], unique=False)
     op.create_table(
         "authorization_codes",
         sa.Column("fingerprint", sa.Text(), nullable=False),
