@@ -4,12 +4,13 @@
 #   make test    all tests, with branch coverage; screenshots are kept in test-artifacts/
 #   make check   formatting, lint, types, dependency direction, templates, spelling
 #   make fix     what of that can be mended by a tool
-#   make bench   speed, next to nginx on the same machine
+#   make bench   speed, next to nginx and other authorization servers; BENCH=gateway or BENCH=authserver for one half
 #   make policy-fuzz   the decider against its reference, ten million times
 
 PYTHON ?= python3
 TESTS ?= tests
 PORT ?= 8080
+BENCH ?= all
 
 BIN := .venv/bin
 PIP := $(BIN)/pip --disable-pip-version-check --quiet
@@ -45,9 +46,18 @@ fix: .venv/.dev
 	$(BIN)/python docs/generate.py
 	PYTHONPATH=tests $(BIN)/python tests/requirements/close_gaps.py
 
-bench: .venv/.demo
+bench: .venv/.demo .cache/bench.stamp
 	requirements/need nginx wrk
-	$(BIN)/python -m bench
+	$(BIN)/python -m bench $(BENCH)
+
+# The peers of the benchmark: an environment of their own, and npm's if there is one.
+.cache/bench.stamp: requirements/bench.txt bench/peers/package-lock.json | .venv/bin/python
+	requirements/need npm
+	@mkdir -p .cache
+	$(PYTHON) -m venv --clear .cache/bench-peers
+	.cache/bench-peers/bin/pip --disable-pip-version-check --quiet install --require-hashes --only-binary :all: -r $<
+	if command -v npm >/dev/null; then npm ci --prefix bench/peers --no-progress --loglevel=error; fi
+	touch $@
 
 policy-fuzz: .venv/.dev
 	POLICY_CASES=10000000 $(BIN)/python -m pytest --timeout=0 tests/policy/test_reference.py

@@ -1,4 +1,4 @@
-"""``make bench``: Doorward and nginx, in turn, in the same run; prints one table and keeps it in bench-results/."""
+"""``make bench``: Doorward and its peers, in turn, in the same run; prints one table each and keeps it in bench-results/."""
 
 import argparse
 import dataclasses
@@ -14,7 +14,8 @@ from contextlib import ExitStack
 from datetime import UTC, datetime
 from pathlib import Path
 
-from bench import load, messages, nginx, rotation
+from bench import authserver, load, messages, nginx, rotation
+from bench.authserver_table import AuthReport
 from bench.deployment import Deployment, deploy
 from bench.load import Figures, Work
 from bench.machine import LOAD_CORE, SERVER_CORE, BenchError, Pinned, describe, free_port, start
@@ -32,6 +33,7 @@ EXPECTED = {"call": '"text":"hello"', "list": '"tool_49"'}
 def arguments() -> argparse.Namespace:
     """Return what the command line says."""
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
+    parser.add_argument("what", nargs="?", choices=("gateway", "authserver", "all"), default="all")
     parser.add_argument("--runs", type=int, default=3, help="runs of each kind; medians are shown (default 3)")
     parser.add_argument("--seconds", type=int, default=3, help="length of one run (default 3)")
     return parser.parse_args()
@@ -40,7 +42,7 @@ def arguments() -> argparse.Namespace:
 def main() -> int:
     """Measure, print and keep. Returns 1 where an answer was wrong; a missed target is said, not failed."""
     options = arguments()
-    for tool in ("wrk", "taskset"):
+    for tool in ("taskset",) if options.what == "authserver" else ("wrk", "taskset"):
         if shutil.which(tool) is None:
             print(f"{tool} is not installed: apt-get install wrk util-linux", file=sys.stderr)
             return 1
@@ -48,17 +50,30 @@ def main() -> int:
         print("The benchmark needs two cores: one for the server, one for the load.", file=sys.stderr)
         return 1
     os.sched_setaffinity(0, {LOAD_CORE})
-    report = Report(describe(), options.runs, options.seconds)
-    with ExitStack() as stack:
-        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="doorward-bench-")))
+    errors = 0
+    with tempfile.TemporaryDirectory(prefix="doorward-bench-") as name:
         try:
-            measure(report, folder, stack)
+            if options.what != "authserver":
+                errors = gateway(options, Path(name))
+            if options.what != "gateway":
+                found = authserver.measure(options.runs, options.seconds, Path(name), progress)
+                progress("")
+                print(found.text())
+                keep(found, "authserver")
         except BenchError as wrong:
             print(wrong, file=sys.stderr)
             return 1
-    print(report.text())
-    keep(report)
-    return 1 if report.errors() else 0
+    return 1 if errors else 0
+
+
+def gateway(options: argparse.Namespace, folder: Path) -> int:
+    """Measure the gateway, print and keep. Returns how many answers were wrong."""
+    report = Report(describe(), options.runs, options.seconds)
+    with ExitStack() as stack:
+        measure(report, folder, stack)
+    print(report.text(), end="\n\n")
+    keep(report, "gateway")
+    return report.errors()
 
 
 def measure(report: Report, folder: Path, stack: ExitStack) -> None:
@@ -164,14 +179,14 @@ def refuse_a_wrong_key(targets: Mapping[str, tuple[int, str]]) -> None:
             raise BenchError(message)
 
 
-def keep(report: Report) -> None:
+def keep(report: Report | AuthReport, what: str) -> None:
     """Write the report beside those of earlier runs."""
     RESULTS.mkdir(exist_ok=True)
     now = datetime.now(UTC)
     commit = subprocess.run(
         ["git", "rev-parse", "--short", "HEAD"], cwd=RESULTS.parent, capture_output=True, text=True, check=False
     ).stdout.strip()
-    path = RESULTS / f"{now:%Y-%m-%dT%H%M%S}-{commit or 'unknown'}"
+    path = RESULTS / f"{now:%Y-%m-%dT%H%M%S}-{commit or 'unknown'}-{what}"
     path.with_suffix(".txt").write_text(report.text() + "\n", encoding="utf-8")
     path.with_suffix(".json").write_text(json.dumps(dataclasses.asdict(report), indent=1), encoding="utf-8")
     print(f"\nkept in {path.relative_to(RESULTS.parent)}.txt and .json")

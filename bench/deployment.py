@@ -15,6 +15,12 @@ from bench.rotation import Chain
 TESTS = Path(__file__).resolve().parent.parent / "tests"
 EMAIL = "bench@example.com"
 TENANT = "bench"
+ROBOT = "robot@example.com"
+MACHINE, APP = "svc", "app"
+CALLBACK = "https://client.example/cb"
+"""Not on loopback: there consent is asked each time."""
+GUESTS = 20
+"""People who only sign in."""
 SCOPES = ("bench:read", "bench:write")
 
 
@@ -49,7 +55,11 @@ class Deployment:
         )
         return str(made["key"])
 
-    def serve(self, *, core: int = SERVER_CORE) -> Pinned:
+    def client_secret(self, client_id: str) -> str:
+        """Make a secret for a confidential client."""
+        return str(json.loads(self.command("client", "secret", "add", client_id, "--json"))["secret"])
+
+    def serve(self, *, core: int | None = SERVER_CORE) -> Pinned:
         """Start the server on its core."""
         command = [sys.executable, "-m", "doorward.cli.main", "serve", "--port", str(self.port)]
         return start(
@@ -74,6 +84,11 @@ class Deployment:
             return list(pool.map(one, range(count)))
 
 
+def guest(number: int) -> str:
+    """Return the e-mail address of somebody who only signs in."""
+    return f"guest{number}@example.com"
+
+
 def deploy(folder: Path, *, port: int, upstream_port: int) -> Deployment:
     """Make a data directory and declare what is measured."""
     folder.mkdir()
@@ -92,7 +107,16 @@ def document(password: str, upstream_port: int) -> dict[str, Any]:
         "slug": TENANT,
         "name": "Bench",
         "servers": [TENANT],
-        "members": [{"user": EMAIL, "roles": ["owner"]}],
-    }
+        "members": [{"user": EMAIL, "roles": ["owner"]}, {"user": ROBOT, "roles": ["owner"]}],
+        "clients": [
+            {
+                "id": MACHINE, "name": "Machine", "type": "confidential", "service_account": ROBOT, "introspects": [TENANT],
+                "scopes": list(SCOPES),
+            },
+            {"id": APP, "name": "App", "type": "confidential", "redirect_uris": [CALLBACK]},
+        ],
+    }  # fmt: skip
+    guests = [{"email": guest(number), "name": f"Guest {number}", "password": password} for number in range(GUESTS)]
+    robot = {"email": ROBOT, "name": "Robot", "kind": "service"}
     user = {"email": EMAIL, "name": "Bench", "password": password}
-    return {"servers": [server], "permissions": list(SCOPES), "users": [user], "tenants": [tenant]}
+    return {"servers": [server], "permissions": list(SCOPES), "users": [user, *guests, robot], "tenants": [tenant]}

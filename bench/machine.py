@@ -1,5 +1,6 @@
 """Processes pinned to a core, started, waited for, measured and ended."""
 
+import http.client
 import os
 import socket
 import subprocess
@@ -34,6 +35,37 @@ class Pinned:
         kib = next(line.split()[1] for line in status.splitlines() if line.startswith("VmRSS"))
         return int(kib) / 1024
 
+    def rss_mb_with_children(self) -> float:
+        """Return the resident memory of the process and its children, in MB (10^6)."""
+        total = 0
+        for pid in _with_children([self.process.pid]):
+            for line in Path(f"/proc/{pid}/status").read_text(encoding="ascii", errors="replace").splitlines():
+                if line.startswith("VmRSS"):
+                    total += int(line.split()[1]) * 1024
+        return total / 1e6
+
+    def cpu_seconds(self) -> float:
+        """Return the processor time that the process and its children have used."""
+        return ticks_of([self.process.pid]) / os.sysconf("SC_CLK_TCK")
+
+    def wait_for_200(self, port: int, path: str) -> None:
+        """Wait until ``path`` is answered 200. Raises ``BenchError``."""
+        until = time.perf_counter() + START_SECONDS
+        while time.perf_counter() < until and self.process.poll() is None:
+            connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
+            try:
+                connection.request("GET", path)
+                if connection.getresponse().status == 200:
+                    return
+            except OSError:
+                pass
+            finally:
+                connection.close()
+            time.sleep(0.002)
+        tail = self.log.read_text(encoding="utf-8", errors="replace")[-2000:]
+        message = f"{self.name} does not answer {path}:\n{tail}"
+        raise BenchError(message)
+
     def stop(self) -> None:
         """End it, politely first."""
         self.process.terminate()
@@ -45,14 +77,20 @@ class Pinned:
 
 
 def start(
-    name: str, command: Sequence[str], *, core: int, port: int, folder: Path, env: Mapping[str, str] | None = None
+    name: str,
+    command: Sequence[str],
+    *,
+    core: int | None,
+    port: int,
+    folder: Path,
+    env: Mapping[str, str] | None = None,
 ) -> Pinned:
-    """Start ``command`` on ``core`` and wait until it accepts connections on ``port``."""
+    """Start ``command`` on ``core``, or unpinned, and wait until it accepts connections on ``port``."""
     log = folder / f"{name}.log"
     begun = time.perf_counter()
     with log.open("ab") as output:
         process = subprocess.Popen(
-            ["taskset", "-c", str(core), *command],
+            ["taskset", "-c", f"0-{os.cpu_count() or 1}" if core is None else str(core), *command],
             stdout=output, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, cwd=folder, env={**os.environ, **(env or {})},
         )  # fmt: skip
     pinned = Pinned(name, process, log)
@@ -86,6 +124,12 @@ def busy_ticks() -> tuple[int, int]:
     line = Path("/proc/stat").read_text(encoding="ascii").splitlines()[0]
     ticks = [int(field) for field in line.split()[1:9]]
     return sum(ticks), sum(ticks) - ticks[3] - ticks[4]
+
+
+def own_cpu_seconds() -> float:
+    """Return the processor time that this process has used."""
+    used = os.times()
+    return used.user + used.system
 
 
 def ticks_of(pids: Sequence[int]) -> int:

@@ -25,6 +25,9 @@ class Target:
     bound: float
     unit: str = ""
     at_most: bool = False
+    aim: float | None = None
+    by_processor: float | None = None
+    """The same ratio in processor time per request, which other programs on the machine disturb less."""
 
     @property
     def met(self) -> bool:
@@ -35,7 +38,12 @@ class Target:
         """Return it as a line of the report."""
         sign = "≤" if self.at_most else "≥"
         verdict = "met" if self.met else "MISSED"
-        return f"  {self.what:<62} {self.value:>8.2f}{self.unit}  (must be {sign} {self.bound:g}{self.unit}: {verdict})"
+        aim = "" if self.aim is None else f", aim {self.aim:g}"
+        again = "" if self.by_processor is None else f"; by processor time {self.by_processor:.2f}"
+        return (
+            f"  {self.what:<66} {self.value:>8.2f}{self.unit}"
+            f"  (must be {sign} {self.bound:g}{self.unit}: {verdict}{aim}{again})"
+        )
 
 
 @dataclass

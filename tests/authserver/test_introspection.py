@@ -5,11 +5,14 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from joserfc.jwk import ECKey
 from tests.authserver.deployment import ACME_MCP, GLOBEX_ONLY, HARBOUR, MCP, PUBLIC_URL, VAULT, tenant, user
 from tests.authserver.world import FINGERPRINTER, World, az, basic, is_token_error, tk
 
+from doorward.authserver.introspection import KeptAnswers
 from doorward.credentials.api_keys import create_api_key, revoke_api_key
-from doorward.model import Client, ClientId, Permission, Resource, ResourceId, Status
+from doorward.credentials.signing_keys import SigningKey, SigningKeys
+from doorward.model import Client, ClientId, Instant, Permission, Resource, ResourceId, Status, TenantId
 from doorward.policy.permission import expand
 from doorward.storage import accounts, clients, connections, permissions, servers
 from doorward.storage.database import Transaction
@@ -18,6 +21,7 @@ pytestmark = pytest.mark.anyio
 
 WEB = "https://app.example/cb"
 INACTIVE = {"active": False}
+C1 = ClientId("c1")
 
 
 async def ask(
@@ -144,7 +148,7 @@ async def test_D3_what_was_taken_away_is_inactive_at_the_next_question(world: Wo
     tokens, key = await web_tokens(world), (await key_of(world, "alice")).text
     asked = [("upstream", tokens["access_token"]), ("c2", tokens["access_token"]), ("c2", tokens["refresh_token"])]
     asked.append(("upstream", key))
-    for asking, token in asked:
+    for asking, token in asked * 3:
         assert (await ask(world, token, asking))["active"] is True
     await world.database.write(change)
     for asking, token in asked:
@@ -229,3 +233,47 @@ async def test_a_client_that_protects_no_server_any_more_is_told_nothing(world: 
 
     await world.database.write(change)
     assert await ask(world, token) == INACTIVE
+
+
+async def test_what_is_kept_of_an_answer_is_kept_for_that_client_and_until_anything_changed(world: World) -> None:
+    tokens, key = await web_tokens(world), await key_of(world, "alice")
+    access = tokens["access_token"]
+    for _ in range(3):
+        assert "username" in await ask(world, access, "upstream")
+        assert "username" not in await ask(world, access, "c2")
+        assert (await ask(world, key.text))["active"] is True
+    wrong = basic("upstream", "wrong")
+    is_token_error(
+        await world.token({"token": access}, path="/oauth/introspect", authorization=wrong), "invalid_client", 401
+    )
+    revoked = await world.token({"token": access}, path="/revoke", authorization=basic("c2", world.secrets["c2"]))
+    assert revoked.status_code == 200
+    assert await ask(world, access, "upstream") == INACTIVE
+    assert await ask(world, access, "c2") == INACTIVE
+    assert (await ask(world, key.text))["active"] is True
+
+
+async def test_a_kept_answer_ends_with_its_token(world: World) -> None:
+    access = (await web_tokens(world))["access_token"]
+    for _ in range(3):
+        assert (await ask(world, access))["active"] is True
+    world.clock.forward(3600)
+    assert await ask(world, access) == INACTIVE
+
+
+def test_the_oldest_kept_answer_makes_room_and_refusals_take_none() -> None:
+    keys, stamp, acme = SigningKeys([SigningKey("k", ECKey.generate_key("P-256"))]), (1, 2), TenantId("t")
+    kept = KeptAnswers(limit=2)
+    for token in ("a", "b", "c"):
+        kept.keep(
+            token, C1, {"active": True, "tenant": "t", "credential": "api_key"}, stamp=stamp, tenant_id=acme, keys=keys
+        )
+    kept.keep("d", C1, {"active": False}, stamp=stamp, tenant_id=acme, keys=keys)
+    kept.keep(
+        "e", C1, {"active": True, "tenant": "t", "credential": "refresh_token"}, stamp=stamp, tenant_id=acme, keys=keys
+    )
+    found = {token: kept.find(token, C1, stamp=stamp, keys=keys, now=Instant(0)) for token in "abcde"}
+    assert [token for token, answer in found.items() if answer is not None] == ["b", "c"]
+    assert kept.find("c", C1, stamp=(1, 3), keys=keys, now=Instant(0)) is None
+    assert kept.find("c", C1, stamp=stamp, keys=SigningKeys(keys.ring), now=Instant(0)) is None
+    assert kept.find("c", ClientId("c2"), stamp=stamp, keys=keys, now=Instant(0)) is None

@@ -114,3 +114,22 @@ def test_J10_another_number_of_parts_or_padding_is_refused(form: str) -> None:
 def test_J10_a_token_over_8_kib_is_refused_before_it_is_parsed() -> None:
     with pytest.raises(InvalidToken):
         RING.verify("x" * 8193, "at+jwt")
+
+
+def test_a_verified_token_is_remembered_for_its_type_and_its_whole_text_only() -> None:
+    keys = RING
+    text = keys.sign({"sub": "u"}, "at+jwt")
+    assert keys.verify(text, "at+jwt") == {"sub": "u"}
+    keys.verify(text, "at+jwt")["sub"] = "somebody else"
+    assert keys.verify(text, "at+jwt") == {"sub": "u"}
+    with pytest.raises(InvalidToken):
+        keys.verify(text, "doorward-identity+jwt")
+    with pytest.raises(InvalidToken):
+        keys.verify(text[:-2] + ("AA" if not text.endswith("AA") else "BB"), "at+jwt")
+
+
+def test_signing_by_hand_is_what_the_library_verifies() -> None:
+    for number in range(200):  # r or s begins with a zero byte in one of 128
+        found = jws.deserialize_compact(RING.sign({"n": number}, "at+jwt"), TWO, algorithms=["ES256"])
+        assert json.loads(found.payload) == {"n": number}
+        assert found.headers() == {"typ": "at+jwt", "alg": "ES256", "kid": "two"}

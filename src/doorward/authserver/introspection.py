@@ -1,10 +1,12 @@
 """Token introspection (RFC 7662; security D4): what a token is good for at this moment.
 
-The answer is the gateway's own: the same door, the same rows, nothing remembered. A client may ask about its own tokens;
+The answer is the gateway's own: the same door, the same rows. It is kept for as long as the gateway keeps what it knows
+of a caller: until the revision of the deployment or of the tenant moves (``gateway/live.py``). A client may ask about its own tokens;
 a client that ``introspects`` a server, about access tokens for that server's URLs and API keys that work there. For
 everything else there is one answer, the same for foreign, ended, damaged and unknown.
 """
 
+import hashlib
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -12,7 +14,8 @@ from doorward.authserver import clients, standing
 from doorward.authserver.clients import ClientDirectory
 from doorward.credentials.authenticate import Authenticated, Door, Unauthenticated
 from doorward.credentials.secret import SecretKind, well_formed
-from doorward.model import SECOND, Client, ClientAuthMethod, CredentialKind, Instant, Principal
+from doorward.credentials.signing_keys import SigningKeys
+from doorward.model import SECOND, Client, ClientAuthMethod, ClientId, CredentialKind, Instant, Principal, TenantId
 from doorward.policy.reach import Roots, held_anywhere, held_throughout, reach_at_all
 from doorward.policy.rules import ResourceTree
 from doorward.protocol import client_auth, scope
@@ -22,6 +25,10 @@ from doorward.storage import connections, permissions, servers
 from doorward.storage.database import Reader
 
 INACTIVE: Final[dict[str, Any]] = {"active": False}
+MAX_KEPT: Final = 10_000
+NO_TENANT: Final = TenantId("")
+Stamp = tuple[int, int]
+"""The (global, tenant) revisions."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,14 +38,18 @@ class Introspection:
     directory: ClientDirectory
     door: Door
 
-    def answer(self, reader: Reader, token: str, presented: PresentedClient, now: Instant) -> dict[str, Any]:
-        """Return the members of the answer (RFC 7662 section 2.2).
+    def answer(
+        self, reader: Reader, token: str, presented: PresentedClient, now: Instant, kept: dict[str, Any] | None = None
+    ) -> dict[str, Any]:
+        """Return the members of the answer (RFC 7662 section 2.2): ``kept``, once it is clear who asks.
 
         Raises ``OAuthError`` ``invalid_client``: a client that proves nothing could be anybody who found a token.
         """
         asking = clients.authenticated(reader, self.directory, presented, self.door.fingerprinter, now)
         if asking.auth_method is ClientAuthMethod.NONE:
             raise client_auth.refusal(presented, f"client {asking.id} is public")
+        if kept is not None:
+            return kept
         if well_formed(token, SecretKind.REFRESH_TOKEN):
             return self._refresh_token(reader, token, asking, now)
         try:
@@ -100,6 +111,62 @@ class Introspection:
             "tenant": connection.tenant_id,
             "credential": "refresh_token",
         }
+
+
+@dataclass(slots=True)
+class _Kept:
+    """``stamp`` is None until the revisions were read before the rows; ``keys`` verified the token."""
+
+    tenant_id: TenantId
+    stamp: Stamp | None
+    keys: SigningKeys
+    answer: dict[str, Any]
+
+
+class KeptAnswers:
+    """What was answered about access tokens and API keys, while nothing changed that it was made of. One per process.
+
+    A refusal is not kept, nor an answer about a refresh token: its use moves no revision. Client authentication is never
+    a part of it.
+    """
+
+    def __init__(self, limit: int = MAX_KEPT) -> None:
+        self._limit = limit
+        self._kept: dict[tuple[bytes, ClientId], _Kept] = {}
+
+    def tenant_of(self, token: str, client_id: ClientId) -> TenantId:
+        """Return whose revision to read before ``find`` and ``keep``; the empty one where the token is not known yet."""
+        known = self._kept.get(_place(token, client_id))
+        return NO_TENANT if known is None else known.tenant_id
+
+    def find(
+        self, token: str, client_id: ClientId, *, stamp: Stamp, keys: SigningKeys, now: Instant
+    ) -> dict[str, Any] | None:
+        """Return the answer if all that it was made of is as it was."""
+        known = self._kept.get(_place(token, client_id))
+        if known is None or known.stamp != stamp or known.keys is not keys:
+            return None
+        end = known.answer.get("exp")
+        return known.answer if end is None or now < end * SECOND else None
+
+    def keep(
+        self, token: str, client_id: ClientId, answer: dict[str, Any], *, stamp: Stamp, tenant_id: TenantId,
+        keys: SigningKeys,
+    ) -> None:  # fmt: skip
+        """Keep an answer that was made after ``stamp`` of ``tenant_id`` was read; of another tenant's only the tenant."""
+        place = _place(token, client_id)
+        self._kept.pop(place, None)
+        if not answer["active"] or answer["credential"] not in {kind.value for kind in CredentialKind}:
+            return
+        if len(self._kept) >= self._limit:
+            del self._kept[next(iter(self._kept))]
+        of = TenantId(answer["tenant"])
+        self._kept[place] = _Kept(of, stamp if of == tenant_id else None, keys, answer)
+
+
+def _place(token: str, client_id: ClientId) -> tuple[bytes, ClientId]:
+    # The whole digest of the whole token (J18), and who asks: a client and a server are told different things.
+    return hashlib.sha256(token.encode("utf-8", "surrogatepass")).digest(), client_id
 
 
 def _tree(reader: Reader, principal: Principal) -> ResourceTree:

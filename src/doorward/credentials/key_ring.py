@@ -29,10 +29,19 @@ class KeyRing:
         self._database, self._sealer, self._now = database, sealer, now
         self._ring = tuple(first)
         self._stamp: int | None = None
+        self._made: tuple[SigningKeys, Instant, Instant | None] | None = None
+        """The keys of the ring, and from when until when they are these."""
 
     def current(self) -> SigningKeys:
         """Return the ring as it was last looked at, for this moment."""
-        return SigningKeys(self._ring, self._now())
+        now = self._now()
+        if self._made is not None:
+            keys, since, until = self._made
+            if keys.ring is self._ring and since <= now and (until is None or now < until):
+                return keys
+        keys = SigningKeys(self._ring, now)
+        self._made = keys, now, keys.changes_after(now)
+        return keys
 
     def look(self, reader: Reader) -> SigningKeys:
         """Return the ring as it is now."""

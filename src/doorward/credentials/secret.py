@@ -21,6 +21,7 @@ SECRET_LENGTH: Final = 43
 CHECKSUM_LENGTH: Final = 6
 KEY_ID_BYTES: Final = 9
 KEY_ID_LENGTH: Final = 13
+_PAIRS: Final = tuple(a + b for a in ALPHABET for b in ALPHABET)
 _BODY = re.compile(r"[0-9A-Za-z]+")
 
 
@@ -71,11 +72,14 @@ class Fingerprinter:
     """Keyed hashes of secrets. ``key`` is 32 bytes and lives outside the database (N1)."""
 
     def __init__(self, key: bytes) -> None:
-        self._key = key
+        # Copied for each secret: half the time of beginning with the key.
+        self._keyed = hmac.new(key, digestmod=sha256)
 
     def of(self, secret: str) -> Fingerprint:
         """Return HMAC-SHA-256(key, secret) as 64 hex digits."""
-        return Fingerprint(hmac.digest(self._key, secret.encode(), sha256).hex())
+        keyed = self._keyed.copy()
+        keyed.update(secret.encode())
+        return Fingerprint(keyed.hexdigest())
 
     @staticmethod
     def same(one: Fingerprint, other: Fingerprint) -> bool:
@@ -107,8 +111,9 @@ def _checksum(text: str) -> str:
 
 
 def _base62(raw: bytes, length: int) -> str:
-    number, digits = int.from_bytes(raw, "big"), []
-    for _ in range(length):
-        number, digit = divmod(number, 62)
-        digits.append(ALPHABET[digit])
-    return "".join(reversed(digits))
+    # Two digits at a time: this runs for every credential that is made or looked at.
+    number, pairs = int.from_bytes(raw, "big"), []
+    for _ in range(0, length, 2):
+        number, pair = divmod(number, 3844)
+        pairs.append(_PAIRS[pair])
+    return "".join(reversed(pairs))[-length:]

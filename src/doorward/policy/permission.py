@@ -6,6 +6,7 @@ or a decision sees them, so that what is not in the catalogue is granted to nobo
 
 import re
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from types import MappingProxyType
 from typing import Final
 
@@ -42,7 +43,11 @@ def expand(patterns: Iterable[str], catalogue: Iterable[Permission]) -> frozense
 
     A pattern that is not well formed, or names something outside the catalogue, covers nothing: unknown means no (D1).
     """
-    known = frozenset(catalogue)
+    return _expanded(frozenset(patterns), frozenset(catalogue))
+
+
+@lru_cache(maxsize=1024)
+def _expanded(patterns: frozenset[str], known: frozenset[Permission]) -> frozenset[Permission]:
     granted: set[Permission] = set()
     for pattern in patterns:
         if is_pattern_ok(pattern):

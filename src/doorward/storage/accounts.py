@@ -1,5 +1,6 @@
 """Users, tenants, who belongs where, browser sessions and failed sign-ins."""
 
+from functools import lru_cache
 from typing import Final
 
 import sqlalchemy as sa
@@ -231,6 +232,7 @@ def sign_in_failures(reader: Reader, email: str, since: Instant) -> int:
     return 0 if row is None else int(row.count)
 
 
+@lru_cache(maxsize=4096)
 def _user(row: Row | None) -> User | None:
     if row is None:
         return None
@@ -244,6 +246,7 @@ def _user(row: Row | None) -> User | None:
     )
 
 
+@lru_cache(maxsize=1024)
 def _tenant(row: Row) -> Tenant:
     return Tenant(
         id=TenantId(row.id),

@@ -1,5 +1,6 @@
 """OAuth clients, the fingerprints of their secrets, and the assertions they have used."""
 
+from functools import lru_cache
 from typing import Final
 
 import sqlalchemy as sa
@@ -158,6 +159,7 @@ def _columns(client: Client) -> dict[str, object]:
     }
 
 
+@lru_cache(maxsize=2048)  # equal rows are the same client: nothing is remembered of what a row says now
 def _client(row: Row) -> Client:
     return Client(
         id=ClientId(row.id),

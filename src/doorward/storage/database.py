@@ -53,8 +53,10 @@ class Transaction(Reader, Protocol):
     def run(self, statement: Statement, params: Params | Sequence[Params] | Sequence[Placed] | None = None) -> int:
         """Change rows and return how many; with a sequence of parameters, once for each. Raises ``Conflict``."""
 
-    def lock_tenant(self, tenant_id: TenantId, *, for_rights: bool) -> None:
+    def lock_tenant(self, tenant_id: TenantId, *, for_rights: bool) -> bool:
         """Hold the tenant's row until the end: exclusively to change rights, shared to issue anything.
+
+        Returns whether another transaction may have changed what this one had read before: then it has to look again.
 
         Rules that span rows (last owner, issue against deactivate) need it on PostgreSQL. SQLite has one writer.
         """

@@ -1,6 +1,7 @@
 """The permission catalogue, roles, who holds them, and each tenant's tree of resources."""
 
 from collections.abc import Collection, Sequence
+from functools import lru_cache
 from typing import Final
 
 import sqlalchemy as sa
@@ -29,7 +30,7 @@ from doorward.storage.schema import (
     users,
 )
 from doorward.storage.schema import role_permissions as permissions_of_roles
-from doorward.storage.statements import Statement, delete, insert, insert_if_absent, select, upsert
+from doorward.storage.statements import Row, Statement, delete, insert, insert_if_absent, select, upsert
 
 _catalogue = permission_catalogue.c
 _PUT_ENTRY: Final = upsert(
@@ -115,15 +116,17 @@ def put_catalogue(tx: Transaction, entries: Sequence[PermissionEntry]) -> None:
 
 def catalogue(reader: Reader) -> list[PermissionEntry]:
     """Return the catalogue, ordered by permission."""
-    return [
-        PermissionEntry(
-            permission=Permission(row.permission),
-            words=row.words,
-            is_default=bool(row.is_default),
-            destructive=bool(row.destructive),
-        )
-        for row in reader.all(_CATALOGUE)
-    ]
+    return [_entry(row) for row in reader.all(_CATALOGUE)]
+
+
+@lru_cache(maxsize=4096)  # equal rows are the same entry
+def _entry(row: Row) -> PermissionEntry:
+    return PermissionEntry(
+        permission=Permission(row.permission),
+        words=row.words,
+        is_default=bool(row.is_default),
+        destructive=bool(row.destructive),
+    )
 
 
 def put_role(tx: Transaction, role: Role) -> None:

@@ -105,9 +105,10 @@ class PostgresTransaction(PostgresReader):
             raise meaning(error) from error
         return cursor.rowcount
 
-    def lock_tenant(self, tenant_id: TenantId, *, for_rights: bool) -> None:
+    def lock_tenant(self, tenant_id: TenantId, *, for_rights: bool) -> bool:
         """See ``Transaction``."""
         self.all(_LOCK_FOR_RIGHTS if for_rights else _LOCK_SHARED, {"tenant_id": tenant_id})
+        return True
 
 
 def run_write(connection: psycopg.Connection, use_case: Callable[[Transaction], T]) -> T:

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import fields
+from functools import lru_cache
 from typing import Any
 
 from doorward.model import Permission, ResourceId
@@ -18,6 +19,7 @@ def joined(words: Iterable[str]) -> str:
     return " ".join(sorted(words))
 
 
+@lru_cache(maxsize=4096)
 def permissions(text: str) -> frozenset[Permission]:
     """Read what ``joined`` wrote."""
     return frozenset(map(Permission, text.split()))

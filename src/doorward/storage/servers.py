@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Final
 
 import sqlalchemy as sa
@@ -67,14 +68,13 @@ def put_server(tx: Transaction, server: Server) -> None:
 
 def servers(reader: Reader) -> list[Server]:
     """Return the active servers by slug, with paths and rules in their order."""
-    paths, rules = reader.all(_PATHS), reader.all(_RULES)
-    return [_server(row, paths, rules) for row in reader.all(_BY_STATUS, {"status": Status.ACTIVE.value})]
+    active = reader.all(_BY_STATUS, {"status": Status.ACTIVE.value})
+    return list(_servers(tuple(active), tuple(reader.all(_PATHS)), tuple(reader.all(_RULES))))
 
 
 def all_servers(reader: Reader) -> list[Server]:
     """Return the servers by slug, disabled ones too."""
-    paths, rules = reader.all(_PATHS), reader.all(_RULES)
-    return [_server(row, paths, rules) for row in reader.all(_ALL)]
+    return list(_servers(tuple(reader.all(_ALL)), tuple(reader.all(_PATHS)), tuple(reader.all(_RULES))))
 
 
 def server_by_slug(reader: Reader, slug: str) -> Server | None:
@@ -101,6 +101,11 @@ def servers_of_tenant(reader: Reader, tenant_id: TenantId) -> frozenset[ServerId
 def enabled(reader: Reader, tenant_id: TenantId, server_id: ServerId) -> bool:
     """Say whether the tenant has enabled the server and the server is active."""
     return reader.first(_ENABLED_AND_ACTIVE, {"tenant_id": tenant_id, "server_id": server_id}) is not None
+
+
+@lru_cache(maxsize=4)  # equal rows are the same servers: nothing is remembered of what the rows say now
+def _servers(rows: tuple[Row, ...], paths: tuple[Row, ...], rules: tuple[Row, ...]) -> tuple[Server, ...]:
+    return tuple(_server(row, paths, rules) for row in rows)
 
 
 def _server(row: Row, paths: Sequence[Row], rules: Sequence[Row]) -> Server:

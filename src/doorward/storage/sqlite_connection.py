@@ -113,5 +113,6 @@ class SqliteTransaction(SqliteReader):
         except (sqlite3.Error, UnicodeEncodeError) as error:
             raise self._failed(error) from error
 
-    def lock_tenant(self, tenant_id: TenantId, *, for_rights: bool) -> None:
-        """See ``Transaction``: there is one writer, nothing to lock."""
+    def lock_tenant(self, tenant_id: TenantId, *, for_rights: bool) -> bool:  # noqa: ARG002
+        """See ``Transaction``: there is one writer, nothing to lock, and nobody else changed anything meanwhile."""
+        return False

@@ -16,6 +16,7 @@ from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 from sqlalchemy.dialects.sqlite.pysqlite import SQLiteDialect_pysqlite
 from sqlalchemy.engine import Dialect
 from sqlalchemy.sql.expression import ClauseElement
+from typing_extensions import override
 
 SQLITE: Final = "sqlite"
 POSTGRESQL: Final = "postgresql"
@@ -31,9 +32,12 @@ Placed = tuple[object, ...]
 
 
 class Row(Protocol):
-    """One row; its columns are attributes."""
+    """One row; its columns are attributes. Rows with equal values are equal."""
 
     def __getattr__(self, name: str) -> Any: ...
+
+    @override
+    def __hash__(self) -> int: ...
 
 
 class Plan:

@@ -1,6 +1,7 @@
 """Where a request comes from, as a key for budgets; never for a decision about rights."""
 
 from collections.abc import Iterable
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address, ip_network
 from itertools import islice
 from typing import Final
@@ -29,7 +30,7 @@ class Requester:
         It is the connection's, unless that is a trusted proxy: then the right-most address of ``X-Forwarded-For`` that
         is none. What stands left of it anybody may have written (E8). ``Forwarded`` (RFC 7239) is not read.
         """
-        address = _address("" if request.client is None else request.client.host)
+        address = _peer("" if request.client is None else request.client.host)
         if address is None:
             return "unknown"
         if self._is_trusted(address):
@@ -66,6 +67,10 @@ def _address(text: str) -> Address | None:
     except ValueError:
         return None
     return found if isinstance(found, IPv4Address) else found.ipv4_mapped or found
+
+
+_peer: Final = lru_cache(maxsize=4096)(_address)
+"""For the few hosts that connections come from; what a header says could fill the memory."""
 
 
 def _without_port(text: str) -> str:

@@ -42,14 +42,15 @@ def issue(
     """
     user, tenant = _owner(tx, client)
     endpoint = _endpoint(tx, request.resource, tenant, rules.issuer.issuer)
-    before = _find(tx, client, user, tenant, endpoint, now)
-    grows = before is None or before.scopes != _most(before, _scopes(tx, request, client, user, tenant), client)
-    # Two nodes may be about to make or widen the same connection: whoever gets the lock second sees what the first one
-    # did. Locked once and not more strongly later, or the two would wait for each other.
-    tx.lock_tenant(tenant.id, for_rights=grows)
-    user, tenant = _owner(tx, client)
     scopes = _scopes(tx, request, client, user, tenant)
     connection = _find(tx, client, user, tenant, endpoint, now)
+    grows = connection is None or connection.scopes != _most(connection, scopes, client)
+    # Two nodes may be about to make or widen the same connection: whoever gets the lock second sees what the first one
+    # did. Locked once and not more strongly later, or the two would wait for each other.
+    if tx.lock_tenant(tenant.id, for_rights=grows):
+        user, tenant = _owner(tx, client)
+        scopes = _scopes(tx, request, client, user, tenant)
+        connection = _find(tx, client, user, tenant, endpoint, now)
     if connection is None:
         connection = machine.connect(
             tx, client, user, tenant, endpoint, scopes, by="client credentials", now=now, entropy=entropy

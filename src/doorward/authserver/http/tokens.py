@@ -14,7 +14,7 @@ from doorward.authserver.grants.outcome import Refused as GrantRefused
 from doorward.authserver.http.answers import NO_STORE, POST
 from doorward.authserver.http.machine import MachinePaths
 from doorward.authserver.http.services import Services
-from doorward.authserver.introspection import Introspection
+from doorward.authserver.introspection import Introspection, KeptAnswers
 from doorward.authserver.throttle import SecretThrottle
 from doorward.credentials.authenticate import Door
 from doorward.model import Instant
@@ -33,8 +33,13 @@ class TokenEndpoints:
     """Token (RFC 6749), revocation (RFC 7009) and introspection (RFC 7662)."""
 
     def __init__(self, services: Services, *, api_key_prefix: str, client_keys: ClientKeys) -> None:
-        self._with, self._api_key_prefix = services, api_key_prefix
-        self._client_keys, self._pace = client_keys, Pace()
+        self._with, self._client_keys, self._pace = services, client_keys, Pace()
+        door = Door(
+            issuer=services.public_url, keys=services.keys.look, fingerprinter=services.fingerprinter,
+            prefix=api_key_prefix,
+        )  # fmt: skip
+        self._introspection = Introspection(directory=services.directory, door=door)
+        self._answers = KeptAnswers()
         self.throttle = SecretThrottle(services.fingerprinter)
         self._refusals = Budget(REFUSALS_TOLD, now=services.now)
         # RFC 7523 bis says the issuer, its libraries may add a slash; older clients take the token endpoint.
@@ -129,14 +134,17 @@ class TokenEndpoints:
 
     async def _introspect(self, request: Request) -> Response:
         sent, presented = await self._client_request(request)
-        text, now = token_messages.read_question(sent).token, self._with.now()
-        door = Door(
-            issuer=self._with.public_url, keys=self._with.keys.look, fingerprinter=self._with.fingerprinter,
-            prefix=self._api_key_prefix,
-        )  # fmt: skip
-        asked = Introspection(directory=self._with.directory, door=door)
+        text, now, asks = token_messages.read_question(sent).token, self._with.now(), presented.client_id
+        keys, tenant_id = await self._with.keys.refresh(), self._answers.tenant_of(text, asks)
+        # Before the rows: read the other way round, an old answer could get the new revision and stay for ever.
+        stamp = await self._with.database.revisions(tenant_id)
+        kept = self._answers.find(text, asks, stamp=stamp, keys=keys, now=now)
         with self.throttle.watching(presented, self._with.requester.of(request), now):
-            found = await self._with.database.read(lambda reader: asked.answer(reader, text, presented, now))
+            found = await self._with.database.read(
+                lambda reader: self._introspection.answer(reader, text, presented, now, kept)
+            )
+        if kept is None:
+            self._answers.keep(text, asks, found, stamp=stamp, tenant_id=tenant_id, keys=keys)
         return JSONResponse(found, headers=NO_STORE)
 
     async def _client_request(self, request: Request) -> tuple[token_messages.TokenForm, client_auth.PresentedClient]:
