@@ -238,6 +238,20 @@ async def test_where_nothing_is_fetched_nothing_is_believed(keyed: Keyed) -> Non
     assert (await keyed.world.token(form)).status_code == 200
 
 
+async def test_old_keys_are_good_for_nothing_where_no_new_ones_can_be_had(keyed: Keyed) -> None:
+    keyed.method = "none"
+    tokens = await keyed.connect()
+    copy = keyed.document(
+        redirect_uris=[WEB], token_endpoint_auth_method="none", jwks_uri=keyed.vendor.url("/jwks.json")
+    )
+    keyed.restart(cimd_policy="pinned", bundled_documents={keyed.url: copy})
+    fresh = await keyed.refresh(tokens["refresh_token"], keyed.proof("a"))
+    assert fresh.status_code == 200, fresh.text
+    keyed.world.clock.forward(86_401)
+    stale = await keyed.refresh(fresh.json()["refresh_token"], keyed.proof("b"))
+    is_token_error(stale, "invalid_client", 401)
+
+
 def test_our_copy_of_chatgpts_document_says_where_its_keys_are() -> None:
     copy = profiles.bundled_documents()["https://chatgpt.com/oauth/client.json"]
     assert copy["jwks_uri"] == "https://chatgpt.com/oauth/jwks.json"

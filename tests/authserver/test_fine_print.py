@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.authserver.deployment import ACME_MCP, C1, MCP, PUBLIC_URL, tenant, user
+from tests.authserver.deployment import ACME_MCP, C1, C2, MCP, PUBLIC_URL, tenant, user
 from tests.authserver.test_registration import post, registered
 from tests.authserver.world import (
     CHALLENGE,
@@ -25,7 +25,7 @@ from tests.authserver.world import (
 )
 
 from doorward.credentials.secret import SecretKind, mint
-from doorward.model import SECOND, AuthorizationCode, Instant
+from doorward.model import SECOND, AuthorizationCode, ClientAuthMethod, ClientId, ClientKind, Instant
 from doorward.storage import clients, connections
 
 pytestmark = pytest.mark.anyio
@@ -382,3 +382,30 @@ async def test_E12_no_software_statement_is_believed_or_ignored(world: World, st
 )
 async def test_A5_no_user_name_is_registered_in_any_scheme(world: World, uri: str) -> None:
     is_token_error(await post(world, NATIVE | {"redirect_uris": [uri]}), "invalid_redirect_uri")
+
+
+HALF_TRUSTED = {
+    "a secret, and self-registered": replace(C2, id=ClientId("half"), kind=ClientKind.DYNAMIC),
+    "registered by hand, and public": replace(C2, id=ClientId("half"), auth_method=ClientAuthMethod.NONE),
+    "a secret, and an answer to loopback": replace(C2, id=ClientId("half"), redirect_uris=("http://127.0.0.1/cb",)),
+    "a secret, and an answer to an app": replace(C2, id=ClientId("half"), redirect_uris=("com.example.app:/cb",)),
+}
+
+
+@pytest.mark.parametrize("how", HALF_TRUSTED)
+async def test_G9_half_of_what_makes_a_client_trusted_is_not_enough(world: World, how: str) -> None:
+    client = HALF_TRUSTED[how]
+    await world.database.write(
+        lambda tx: clients.insert_client(tx, client, canonical_key=None, secret_fingerprint=FINGERPRINTER.of("x"))
+    )
+    params = az(client_id="half", redirect_uri=client.redirect_uris[0])
+    browser = await world.browser_of("alice")
+    page = await browser.consent(params)
+    assert not page.form.named("remember")
+    # Ticked all the same, by hand: neither kept nor honoured.
+    await browser.submit(page, remember="yes")
+    again = await browser.follow(await browser.open(params))
+    assert again.status_code in {200, 400}, (again.status_code, again.headers.get("location"))
+    asked = await browser.open(az(client_id="half", redirect_uri=client.redirect_uris[0], prompt="none"))
+    told = answer_of(await browser.follow(asked))
+    assert told.get("error") == "consent_required", told

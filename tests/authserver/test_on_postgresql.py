@@ -2,7 +2,6 @@
 
 import os
 from collections.abc import AsyncIterator
-from dataclasses import replace
 
 import anyio
 import httpx2
@@ -12,8 +11,6 @@ from tests.authserver.deployment import CIMD_URL, MCP, PUBLIC_URL, START, put_in
 from tests.authserver.world import FINGERPRINTER, SEALER, Browser, World, az, basic
 
 from doorward.accounts import notices
-from doorward.model import Status
-from doorward.storage import accounts
 from doorward.storage.opening import open_database
 from support.assertions import EC, TYPE
 from support.signing import key_ring
@@ -85,10 +82,29 @@ async def test_G5_a_form_sent_many_times_at_once_answers_once(world: World) -> N
     assert len(await world.connections()) == 1
 
 
-async def test_C23_no_refresh_wins_against_a_deactivation_that_was_answered(world: World) -> None:
-    token = (await world.connect())["refresh_token"]
-    await world.database.write(lambda tx: accounts.update_user(tx, replace(user("alice"), status=Status.DISABLED)))
-    assert (await world.refresh(token)).json()["error"] == "invalid_grant"
+@pytest.mark.parametrize("grant", ["code", "refresh"])
+async def test_C23_C24_no_grant_wins_against_a_deactivation_that_was_answered(
+    world: World, postgres_url: str, grant: str
+) -> None:
+    code = await world.code()
+    token = code if grant == "code" else (await world.redeem(code)).json()["refresh_token"]
+    answers: list[httpx2.Response] = []
+
+    async def ask() -> None:
+        answers.append(await (world.redeem(token) if grant == "code" else world.refresh(token)))
+
+    waiting = "SELECT count(*) FROM pg_locks WHERE NOT granted"
+    async with await psycopg.AsyncConnection.connect(postgres_url) as other, anyio.create_task_group() as group:
+        await other.execute(f"SET search_path TO authserver_{os.getpid()}")
+        await other.execute("SELECT id FROM tenants FOR UPDATE")
+        group.start_soon(ask)
+        with anyio.fail_after(10):
+            while not answers and (await (await other.execute(waiting)).fetchone() or (0,))[0] == 0:  # noqa: ASYNC110
+                await anyio.sleep(0.01)
+        assert not answers, "it looks at the rights before it has the lock that changes of rights take"
+        await other.execute("UPDATE users SET status = 'disabled' WHERE id = 'usr_alice'")
+        await other.commit()
+    assert answers[0].json()["error"] == "invalid_grant"
 
 
 async def test_a_client_of_a_document_is_written_down_once_however_many_approve_it(world: World) -> None:

@@ -13,7 +13,7 @@ REQUIRED = {
     "token", "refresh", "after", "oddities",
 }  # fmt: skip
 THE_CLIENTS = {
-    "browser-page", "chatgpt", "claude-ai", "claude-code", "codex", "copilot-cli", "copilot-jetbrains",
+    "browser-page", "chatgpt", "copilot-agent", "devin", "gemini-app", "model-apis", "visual-studio", "claude-ai", "claude-code", "codex", "copilot-cli", "copilot-jetbrains",
     "copilot-studio", "cursor", "fastmcp", "gemini-cli", "grok", "grok-bot", "inspector-0", "inspector-cli",
     "inspector-web", "mcp-remote", "mcporter", "mistral", "opencode", "python-sdk", "qwen-code", "typescript-sdk-1",
     "typescript-sdk-2", "vscode", "vscode-10", "windsurf", "zed",

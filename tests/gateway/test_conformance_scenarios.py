@@ -124,6 +124,17 @@ async def refused(world: World, token: str) -> None:
     )
 
 
+@pytest.mark.requirement("spec/AUD1")
+@pytest.mark.parametrize("path", ["/other", "/acme/mcp", "/acme/other"])
+async def test_a_good_token_for_another_url_of_ours_is_401_here_and_good_there(world: World, path: str) -> None:
+    token = await world.token("bob", READ, path=path)
+    await refused(world, token)
+    there = await world.modern(token, "tools/list", path=path)
+    assert there.status_code == 200, there.text
+    back = await world.modern(await world.token("bob", READ), "tools/list", path=path)
+    assert back.status_code == 401
+
+
 def _flipped(token: str) -> str:
     head, body, signature = token.split(".")
     return f"{head}.{body}.{signature[:-4]}{'AAAA' if signature[-4:] != 'AAAA' else 'BBBB'}"
