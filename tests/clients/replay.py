@@ -236,11 +236,27 @@ class Human:
             response = await self._act(Page(response.text), str(response.url))
         raise AssertionError(self.pages[-1])
 
+    async def types(self, url: str) -> str:
+        """Open the page of a device's code, answer, and return our page that the answer ends on."""
+        response = await self.browser.get(url)
+        for _ in range(MAX_STEPS):
+            if response.is_redirect:
+                response = await self.browser.get(urljoin(str(response.url), response.headers["location"]))
+                continue
+            assert response.status_code == 200, response.text
+            page = Page(response.text)
+            if not page.forms:
+                return str(response.url)
+            response = await self._act(page, str(response.url))
+        raise AssertionError(self.pages[-1])
+
     async def _act(self, page: Page, url: str) -> httpx2.Response:
         self.pages.append(" ".join(page.text.split()))
         for form in page.forms:
             if form.named("password"):
                 return await self._submit(form, url, {"email": EMAIL, "password": PASSWORD})
+            if form.named("user_code"):
+                return await self._submit(form, url, {})
             if form.named("answer"):
                 return await self._submit(form, url, {"answer": "deny" if self.deny else "approve"})
         raise AssertionError(self.pages[-1])

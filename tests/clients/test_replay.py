@@ -5,8 +5,8 @@ Black box: HTTP against the whole program. Adding a client is adding a file (``f
 
 import pytest
 from tests.clients.deployment import ISSUER, MCP, Deployment
-from tests.clients.fixtures import Fixture, fixtures
-from tests.clients.replay import FORM, Client, error_of, send, tokens_of
+from tests.clients.fixtures import Fixture, filled, fixtures
+from tests.clients.replay import FORM, Client, Human, error_of, send, tokens_of, whole
 
 pytestmark = pytest.mark.anyio
 
@@ -69,6 +69,29 @@ async def test_a_client_whose_connection_ended_learns_it_as_invalid_grant(
         answer = await http.post(client.metadata["revocation_endpoint"], data=form, headers=client._basic())
     assert answer.status_code == 200, answer.text
     error_of(await client.token("refresh", refresh_token=tokens["refresh_token"]), "invalid_grant")
+
+
+DEVICES = [pytest.param(each, id=each.name) for each in fixtures() if "device" in each.said]
+
+
+@pytest.mark.requirement("B16", "C22")
+@pytest.mark.parametrize("fixture", DEVICES)
+async def test_a_client_connects_by_a_code_on_a_device(deployment: Deployment, fixture: Fixture) -> None:
+    client, said = Client(deployment, fixture, "dcr"), fixture.said["device"]
+    await client.discover()
+    await client._register([said["register"]])
+    async with deployment.client() as http:
+        asked = await http.post(
+            client.metadata["device_authorization_endpoint"], data=filled(said["ask"], client._values()), headers=FORM
+        )
+        codes = whole(asked)
+        form = filled(said["poll"], {"client_id": client.client_id, "device_code": codes["device_code"]})
+        error_of(await http.post(client.metadata["token_endpoint"], data=form), "authorization_pending")
+    async with deployment.client() as browser:
+        assert await Human(browser).types(codes["verification_uri_complete"]) == f"{ISSUER}/device/approved"
+    async with deployment.client() as http:
+        tokens = tokens_of(await http.post(client.metadata["token_endpoint"], data=form))
+    await client.use(tokens["access_token"])
 
 
 ALSO = [
