@@ -107,8 +107,12 @@ class AuthReport:
             row = "".join(_cell(self.rates[name].get(kind)) for kind in KINDS)
             lines.append(f"{name:<{wide}}{row}{about.cold_s * 1000:>9.0f}{about.idle_mb:>9.0f}{about.loaded_mb:>8.0f}")
         lines += ["", *(f"{name}: {about.remark}" for name, about in self.subjects.items())]
-        pages = "the consent page, its answer, " * self.pages_per_flow
-        lines.append(f"A flow of ours is authorize, {pages}token; of the others authorize, token, already consented.")
+        pages = (
+            "the consent page and its answer, " if self.pages_per_flow else "a redirect that remembers the consent, "
+        )
+        lines.append(
+            f"A flow of ours is authorize, {pages}token, each from a new browser; of the others authorize, token."
+        )
         lines.append(
             f"p99 of {TITLES['client_credentials']} at a fixed pace, unpinned: {self.alone_p99_ms:.1f} ms alone,"
             f" {self.beside_p99_ms:.1f} ms beside 20 people signing in ({self.sign_ins} sign-ins in all)"

@@ -56,8 +56,14 @@ class Own(Subject):
         self.approvals = 0
 
     @override
-    async def approve(self, wire: Wire, location: str) -> str:
-        answer = await wire.send(get(path_of(location), self.cookies))
+    def jar(self) -> dict[str, str]:
+        # A new browser for each flow: one that connects the same client a thousand times would be asked about a
+        # thousand connections.
+        return {name: value for name, value in self.cookies.items() if not name.endswith("doorward_browser")}
+
+    @override
+    async def approve(self, wire: Wire, location: str, cookies: dict[str, str]) -> str:
+        answer = await wire.send(get(path_of(location), cookies))
         if answer.status == 303 and (code := code_in(answer.location())) is not None:
             return code  # remembered
         if answer.status != 200:
@@ -68,8 +74,8 @@ class Own(Subject):
             self._form = _without_request(text)
         url = self.deployment.url
         form = [("request", sealed), *self._form, ("remember", "yes"), ("answer", "approve")]
-        answer = await wire.send(post("/oauth/consent", form, cookies=self.cookies, origin=url))
-        eat(self.cookies, answer)
+        answer = await wire.send(post("/oauth/consent", form, cookies=cookies, origin=url))
+        eat(cookies, answer)
         code = code_in(answer.location())
         if code is None:
             raise answer.unexpected("a code")

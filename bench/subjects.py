@@ -90,10 +90,11 @@ class Subject:
             "response_type": "code", "client_id": self.client_id, "redirect_uri": self.redirect_uri,
             "scope": self.scope, "state": "s", "code_challenge": challenge, "code_challenge_method": "S256", **self.more,
         }  # fmt: skip
-        answer = await wire.send(get(f"{self.authorize}?{urlencode(query)}", self.cookies))
-        eat(self.cookies, answer)
+        cookies = self.jar()
+        answer = await wire.send(get(f"{self.authorize}?{urlencode(query)}", cookies))
+        eat(cookies, answer)
         location = answer.location()
-        code = code_in(location) or await self.approve(wire, location)
+        code = code_in(location) or await self.approve(wire, location, cookies)
         form = {
             "grant_type": "authorization_code", "code": code, "redirect_uri": self.redirect_uri,
             "client_id": self.client_id, "code_verifier": verifier,
@@ -103,7 +104,11 @@ class Subject:
             raise answer.unexpected("tokens")
         return str(json.loads(answer.body)["refresh_token"])
 
-    async def approve(self, _wire: Wire, location: str) -> str:
+    def jar(self) -> dict[str, str]:
+        """Return the cookies that a flow begins with."""
+        return self.cookies
+
+    async def approve(self, _wire: Wire, location: str, _cookies: dict[str, str]) -> str:
         """Answer the consent page at ``location`` and return the code."""
         message = f"{self.name} asks again: {location}"
         raise BenchError(message)

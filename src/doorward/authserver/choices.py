@@ -74,11 +74,10 @@ def earlier(  # noqa: PLR0913, PLR0917
     """
     if browser is None:
         return []
-    same = (client.id, tenant.id, endpoint.url, browser)
     return [
         each
-        for each in connections.connections_of_user(reader, user.id)
-        if (each.client_id, each.tenant_id, each.resource, each.browser) == same
+        for each in connections.connections_on_device(reader, user.id, client.id, browser)
+        if (each.tenant_id, each.resource) == (tenant.id, endpoint.url)
         and each.activated_at is not None
         # The moment of the request is near enough: a connection lives for months.
         and standing.why_ended(each, pending.issued_at) is None

@@ -253,9 +253,9 @@ def _answering_user(reader: Reader, form: ShownForm) -> User:
 def _lock(tx: Transaction, pending: Pending, user: User, tenant_slug: str, browser: Fingerprint | None) -> None:
     tenant = accounts.tenant_by_slug(tx, tenant_slug)
     if tenant is not None:
-        before = connections.connections_of_user(tx, user.id) if browser else []
-        may_narrow = any(each.browser == browser and each.client_id == pending.request.client_id for each in before)
-        tx.lock_tenant(tenant.id, for_rights=may_narrow)
+        client_id = pending.request.client_id
+        before = connections.connections_on_device(tx, user.id, client_id, browser) if browser else []
+        tx.lock_tenant(tenant.id, for_rights=bool(before))
 
 
 def _admitted(

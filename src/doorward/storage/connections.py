@@ -66,6 +66,13 @@ _NARROW: Final = update(
 _OF_TENANT: Final = select(
     connections, connections.c.tenant_id, order=[connections.c.created_at.desc(), connections.c.id]
 )
+_ON_DEVICE: Final = select(
+    connections,
+    connections.c.user_id,
+    connections.c.client_id,
+    connections.c.browser,
+    order=[connections.c.created_at.desc(), connections.c.id],
+)
 _OF_MACHINE: Final = Statement(
     sa.select(connections)
     .where(
@@ -158,6 +165,14 @@ def narrow_connection(
     """Set what a living connection is good for, and what was declined. False where it has ended."""
     changed = {"id": connection_id, "scopes": records.joined(scopes), "declined": records.joined(declined)}
     return tx.run(_NARROW, changed) == 1
+
+
+def connections_on_device(
+    reader: Reader, user_id: UserId, client_id: ClientId, browser: Fingerprint
+) -> list[Connection]:
+    """Return all connections of a user and client that were approved in one browser, newest first, ended ones too."""
+    place = {"user_id": user_id, "client_id": client_id, "browser": browser}
+    return [_connection(row) for row in reader.all(_ON_DEVICE, place)]
 
 
 def machine_connection(

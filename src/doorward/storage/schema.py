@@ -322,7 +322,8 @@ connections = _table(
     _number("activated_at", null=True),
     _number("revoked_at", null=True),
     _text("revoked_reason", null=True),
-    sa.Index(None, "user_id"),
+    # One index for both: all of a user, and those of one client on one device.
+    sa.Index(None, "user_id", "client_id", "browser"),
     sa.Index(None, "tenant_id"),
     sa.Index(None, "client_id"),
 )

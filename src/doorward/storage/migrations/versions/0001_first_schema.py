@@ -342,7 +342,12 @@ def _tables() -> None:
     )
     op.create_index(op.f("ix_connections_client_id"), "connections", ["client_id"], unique=False)
     op.create_index(op.f("ix_connections_tenant_id"), "connections", ["tenant_id"], unique=False)
-    op.create_index(op.f("ix_connections_user_id"), "connections", ["user_id"], unique=False)
+    op.create_index(
+        op.f("ix_connections_user_id_client_id_browser"),
+        "connections",
+        ["user_id", "client_id", "browser"],
+        unique=False,
+    )
     op.create_table(
         "memberships",
         sa.Column("tenant_id", sa.Text(), nullable=False),
