@@ -86,7 +86,7 @@ class SigningKeys:
         if not isinstance(private, ec.EllipticCurvePrivateKey):
             header = {"typ": typ, "alg": algorithm, "kid": signer.kid}
             return jws.serialize_compact(header, payload, signer.key, algorithms=[algorithm])
-        # By hand and not with joserfc, which takes twice the time (decision 0035): RFC 7515 section 5.1, and the
+        # By hand and not with joserfc, which takes longer (decision 0035): RFC 7515 section 5.1, and the
         # signature as RFC 7518 section 3.4 writes it.
         signed = f"{self._header(signer, typ)}.{base64url(payload)}"
         r, s = decode_dss_signature(private.sign(signed.encode(), _ECDSA_SHA256))
