@@ -23,8 +23,8 @@ from doorward.storage import trust_rules as stored
 from doorward.storage.opening import open_database
 from doorward.web.fetch import Fetcher
 from support.assertions import EC, RSA, STRANGER, signed_with_the_public_key, unsigned
+from support.ci_platform import RULES, SHAPES, Platform
 from support.https_server import HOST, HttpsServer, http, https_server, trust
-from support.platform import RULES, SHAPES, Platform
 from support.signing import key_ring
 
 pytestmark = pytest.mark.anyio

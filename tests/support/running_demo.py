@@ -7,7 +7,7 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -80,14 +80,20 @@ def running_demo(data: Path, *more: str) -> Iterator[Demo]:
         stop(process)
 
 
-def start(data: Path, port: int, *more: str) -> Demo:
+def start(
+    data: Path,
+    port: int,
+    *more: str,
+    program: Sequence[str] = ("-m", "doorward.cli.main"),
+    env: Mapping[str, str] | None = None,
+) -> Demo:
     """Start the demo and wait for the one line that says it is ready."""
     arguments: Sequence[str] = ("demo", "--json", "--port", str(port), "--data", str(data), *more)
     log = (data.parent / f"{data.name}.log").open("a", encoding="utf-8")
     process = subprocess.Popen(
-        [sys.executable, "-m", "doorward.cli.main", *arguments],
+        [sys.executable, *program, *arguments],
         stdout=subprocess.PIPE, stderr=log, text=True, encoding="utf-8", start_new_session=True,
-        env={**os.environ, "PYTHONFAULTHANDLER": "1"},
+        env={**os.environ, "PYTHONFAULTHANDLER": "1", **(env or {})},
     )  # fmt: skip
     log.close()
     assert process.stdout is not None
