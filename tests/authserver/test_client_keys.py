@@ -3,18 +3,19 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import anyio
 import httpx2
 import pytest
+from tests.authserver.deployment import KEYED, MCP, PUBLIC_URL
 from tests.authserver.test_client_documents import Live
 from tests.authserver.world import World, az, is_page, is_token_error, tk
 
 from doorward.clients import profiles
 from doorward.model import ClientId
-from doorward.storage import client_documents
+from doorward.storage import client_documents, clients
 from support.assertions import EC, RSA, STRANGER, TYPE, KeyPair
 from support.https_server import http, https_server, trust
 
@@ -255,3 +256,24 @@ async def test_old_keys_are_good_for_nothing_where_no_new_ones_can_be_had(keyed:
 def test_our_copy_of_chatgpts_document_says_where_its_keys_are() -> None:
     copy = profiles.bundled_documents()["https://chatgpt.com/oauth/client.json"]
     assert copy["jwks_uri"] == "https://chatgpt.com/oauth/jwks.json"
+
+
+async def test_a_client_that_an_administrator_registered_may_keep_its_keys_at_a_url(keyed: Keyed) -> None:
+    world = keyed.world
+    at_url = replace(KEYED, jwks=(), jwks_uri=keyed.vendor.url("/jwks.json"))
+    await world.database.write(lambda tx: clients.update_client(tx, at_url))
+    keyed.restart(cimd_policy="off")
+    world = keyed.world
+    form = {"grant_type": "client_credentials", "resource": MCP}
+
+    def proof(jti: str, pair: KeyPair = EC) -> dict[str, str]:
+        now = world.clock.now // 1_000_000
+        said = {"iss": "keyed", "sub": "keyed", "aud": PUBLIC_URL, "iat": now, "exp": now + 300, "jti": jti}
+        return {"client_assertion_type": TYPE, "client_assertion": pair.sign(said)}
+
+    answer = await world.token(form | proof("a"))
+    assert answer.status_code == 200, answer.text
+    assert keyed.asked == 1
+    is_token_error(await world.token(form | proof("b", STRANGER)), "invalid_client", 401)
+    is_token_error(await world.token(form | proof("a")), "invalid_client", 401)
+    assert keyed.asked == 1
