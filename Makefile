@@ -46,7 +46,7 @@ fix: .venv/.dev
 	$(BIN)/python docs/generate.py
 	PYTHONPATH=tests $(BIN)/python tests/requirements/close_gaps.py
 
-bench: .venv/.demo .cache/bench.stamp
+bench: .venv/.dev .cache/bench.stamp
 	requirements/need nginx wrk
 	$(BIN)/python -m bench $(BENCH)
 

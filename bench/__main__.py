@@ -9,17 +9,18 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Mapping
 from contextlib import ExitStack
 from datetime import UTC, datetime
 from pathlib import Path
 
-from bench import authserver, load, messages, nginx, rotation
+from bench import authserver, crowd, load, messages, nginx, rotation
 from bench.authserver_table import AuthReport
 from bench.deployment import Deployment, deploy
 from bench.load import Figures, Work
 from bench.machine import LOAD_CORE, SERVER_CORE, BenchError, Pinned, describe, free_port, start
-from bench.table import DIRECT, OURS, PEER, Report
+from bench.table import CROWDED, DIRECT, GATEWAY_PEER, OURS, PEER, Report
 
 RESULTS = Path(__file__).resolve().parent.parent / "bench-results"
 CHAINS = 16
@@ -78,33 +79,100 @@ def gateway(options: argparse.Namespace, folder: Path) -> int:
 
 def measure(report: Report, folder: Path, stack: ExitStack) -> None:
     """Start everything, and fill in the report."""
-    ports = [free_port() for _ in range(6)]
-    direct, upstream, plain, auth, with_auth, own = ports
+    ports = [free_port() for _ in range(9)]
+    direct, upstream, plain, auth, with_auth, own, many, numbered, proxy = ports
     deployment = deploy(folder / "doorward", port=own, upstream_port=upstream)
-    key = deployment.key()
+    crowded = deploy(folder / "doorward-crowded", port=many, upstream_port=upstream)
+    key, many_key = deployment.key(), crowded.key()
+    crowd.fill(crowded.folder / "doorward-data" / "doorward.db")
     service = {"BENCH_KEY": key, "BENCH_PORT": str(auth), "PYTHONPATH": str(RESULTS.parent)}
     command = [sys.executable, "-m", "bench.auth_service"]
+    up = nginx.upstream("upstream", folder, core=LOAD_CORE, port=upstream)
+    stack.callback(up.stop)
+    first_calls = [first_call(deployment, key) for _ in range(report.runs)]
     # All run at once and are measured in turn: an idle process costs nothing, and noise falls on all alike.
     running = [
         nginx.upstream("upstream-direct", folder, core=SERVER_CORE, port=direct),
-        nginx.upstream("upstream", folder, core=LOAD_CORE, port=upstream),
         nginx.plain(folder, core=SERVER_CORE, port=plain, upstream_port=upstream),
         start("auth-service", command, core=SERVER_CORE, port=auth, folder=folder, env=service),
         nginx.with_auth_request(folder, core=SERVER_CORE, port=with_auth, upstream_port=upstream, auth_port=auth),
+        start(
+            "numbered-upstream", [sys.executable, "-m", "bench.numbered_upstream"],
+            core=LOAD_CORE, port=numbered, folder=folder, env={**service, "BENCH_PORT": str(numbered)},
+        ),
+        start(
+            "fastmcp", [sys.executable, "-m", "bench.fastmcp_proxy"], core=SERVER_CORE, port=proxy, folder=folder,
+            env={**service, "BENCH_PORT": str(proxy), "BENCH_UPSTREAM": f"http://127.0.0.1:{numbered}/mcp"},
+        ),
+        crowded.serve(),
         deployment.serve(),
-    ]
+    ]  # fmt: skip
     for pinned in running:
         stack.callback(pinned.stop)
+    running.insert(0, up)
     server = running[-1]
-    targets = {DIRECT: (direct, ""), "nginx, plain proxy": (plain, ""), PEER: (with_auth, key), OURS: (own, key)}
+    targets = {
+        DIRECT: (direct, ""), "nginx, plain proxy": (plain, ""), PEER: (with_auth, key), GATEWAY_PEER: (proxy, key),
+        OURS: (own, key), CROWDED: (many, many_key),
+    }  # fmt: skip
     refuse_a_wrong_key(targets)
-    report.calls = calls(targets, report, folder, running)
+    pid = {each.name: each.process.pid for each in running}
+    own_pids = {
+        DIRECT: [pid["upstream-direct"]], "nginx, plain proxy": [pid["nginx-plain"]],
+        PEER: [pid["nginx-auth"], pid["auth-service"]], GATEWAY_PEER: [pid["fastmcp"]],
+        OURS: [running[-1].process.pid], CROWDED: [running[-2].process.pid],
+    }  # fmt: skip
+    report.calls = calls(targets, own_pids, report, folder, running)
+    report.changing = changing(deployment, work("call", own, key), report, folder)
     report.rotations = rotations(deployment, work("call", own, key), report, folder)
-    report.server = {"start_s": server.started_in, "rss_mib": server.rss_mib()}
+    report.server = {"first_call_s": rotation.middle(first_calls), "rss_mib": server.rss_mib()}
+
+
+def first_call(deployment: Deployment, key: str) -> float:
+    """Start the server, measure the seconds until its first good call, and stop it."""
+    begun = time.perf_counter()
+    server = deployment.serve()
+    try:
+        load.check(OURS, work("call", deployment.port, key), EXPECTED["call"])
+        return time.perf_counter() - begun
+    finally:
+        server.stop()
+
+
+def changing(deployment: Deployment, one: Work, report: Report, folder: Path) -> dict[str, float]:
+    """Measure calls while a command beside the server changes rights all the time."""
+    found, made = [], 0
+    for turn in range(report.runs):
+        progress(f"run {turn + 1} of {report.runs}: calls while rights change")
+        command = [
+            sys.executable,
+            "-m",
+            "bench.changes",
+            str(deployment.folder / "doorward.toml"),
+            str(report.seconds + 1),
+        ]
+        beside = subprocess.Popen(
+            ["taskset", "-c", str(LOAD_CORE), *command], stdout=subprocess.PIPE, text=True, cwd=RESULTS.parent,
+            env={**os.environ, "PYTHONPATH": os.pathsep.join([str(RESULTS.parent), os.environ.get("PYTHONPATH", "")])},
+        )  # fmt: skip
+        time.sleep(1)  # It has to start first.
+        found.append(
+            load.run(one, connections=32, seconds=report.seconds, output=folder / "wrk-changing.json", pids=[])
+        )
+        made += int(beside.communicate(timeout=60)[0] or 0)
+    got = load.median(found)
+    return {
+        "per_second": got.per_second, "p50_ms": got.p50_ms, "p99_ms": got.p99_ms, "errors": got.errors,
+        "changes": made / report.runs,
+    }  # fmt: skip
 
 
 def calls(
-    targets: Mapping[str, tuple[int, str]], report: Report, folder: Path, running: "list[Pinned]"
+    targets: Mapping[str, tuple[int, str]],
+    own: Mapping[str, list[int]],
+    report: Report,
+    folder: Path,
+    running: "list[Pinned]",
 ) -> dict[str, dict[str, Figures]]:
     """Measure every target with every kind of load, in turn, and return the medians."""
     output, pids = folder / "wrk.json", [pinned.process.pid for pinned in running]
@@ -120,7 +188,9 @@ def calls(
                 progress(f"run {turn + 1} of {report.runs}: {kind}, {name}")
                 one = work(method, port, key)
                 found[name][kind].append(
-                    load.run(one, connections=connections, seconds=report.seconds, output=output, pids=pids)
+                    load.run(
+                        one, connections=connections, seconds=report.seconds, output=output, pids=pids, own=own[name]
+                    )
                 )
     progress("")
     return {name: {kind: load.median(runs) for kind, runs in kinds.items()} for name, kinds in found.items()}

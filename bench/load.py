@@ -11,6 +11,7 @@ from pathlib import Path
 
 from bench.machine import LOAD_CORE, BenchError, busy_ticks, ticks_of
 
+TICK_US = 1e6 / os.sysconf("SC_CLK_TCK")
 SCRIPT = Path(__file__).with_name("post.lua")
 
 
@@ -37,6 +38,8 @@ class Figures:
     p99_ms: float
     errors: int
     others: float
+    cpu_us: float = 0.0
+    """Processor time of the measured processes for each request: says more than a rate where the machine is busy."""
 
 
 def check(name: str, work: Work, expected: str) -> None:
@@ -75,12 +78,14 @@ def finish(process: "subprocess.Popen[bytes]", output: Path) -> dict[str, int]:
     return found
 
 
-def run(work: Work, *, connections: int, seconds: int, output: Path, pids: Sequence[int]) -> Figures:
-    """Run once. ``pids`` are the processes whose work belongs to the bench."""
+def run(
+    work: Work, *, connections: int, seconds: int, output: Path, pids: Sequence[int], own: Sequence[int] = ()
+) -> Figures:
+    """Run once. ``pids`` are the processes whose work belongs to the bench, ``own`` those that are measured."""
     pids = [*pids, os.getpid()]
-    before, ours_before = busy_ticks(), ticks_of(pids)
+    before, ours_before, own_before = busy_ticks(), ticks_of(pids), ticks_of(own)
     found = finish(begin(work, connections=connections, seconds=seconds, output=output), output)
-    after, ours_after = busy_ticks(), ticks_of(pids)
+    after, ours_after, own_after = busy_ticks(), ticks_of(pids), ticks_of(own)
     others = max(0, (after[1] - before[1]) - (ours_after - ours_before)) / max(1, after[0] - before[0])
     return Figures(
         per_second=found["requests"] / (found["duration_us"] / 1e6),
@@ -88,6 +93,7 @@ def run(work: Work, *, connections: int, seconds: int, output: Path, pids: Seque
         p99_ms=found["p99_us"] / 1000,
         errors=found["errors"],
         others=others,
+        cpu_us=(own_after - own_before) * TICK_US / max(1, found["requests"]),
     )
 
 
@@ -99,4 +105,5 @@ def median(runs: Sequence[Figures]) -> Figures:
         p99_ms=statistics.median(run.p99_ms for run in runs),
         errors=sum(run.errors for run in runs),
         others=max(run.others for run in runs),
+        cpu_us=statistics.median(run.cpu_us for run in runs),
     )
