@@ -35,6 +35,7 @@ from doorward.credentials.key_ring import KeyRing
 from doorward.credentials.key_rotation import Overlap
 from doorward.credentials.secret import Fingerprinter, derive
 from doorward.credentials.signing_keys import ALGORITHMS
+from doorward.dashboard.attempts import AttemptsPage
 from doorward.dashboard.keys import KeysPage
 from doorward.dashboard.notices import Notices
 from doorward.dashboard.signed_in import Home, SignedIn
@@ -47,9 +48,11 @@ from doorward.settings import Settings, SettingsError
 from doorward.storage import housekeeping
 from doorward.storage import keys as stored_keys
 from doorward.storage.database import Database, Reader, Transaction
+from doorward.storage.events import CallEvent
 from doorward.storage.keys import SigningKeyRow
 from doorward.storage.opening import hold_node_lock, open_database
 from doorward.vault import Sealer
+from doorward.web.attempt_log import AttemptLog
 from doorward.web.cookies import Cookies
 from doorward.web.errors import Errors
 from doorward.web.fault_pages import FaultPages
@@ -193,6 +196,8 @@ async def build(core: Core) -> App:
     pages = Pages(public_url=settings.public_url, static=static, packages=TEMPLATE_PACKAGES)
     errors = Errors(pages=pages, now=core.now)
     calls, uses = CallLog(core.database), KeyUses(core.database)
+    attempts, requester = AttemptLog(core.database, now=core.now), Requester(settings.server.trusted_proxies)
+
     gateway = Gateway(
         database=core.database,
         authenticate=door.authenticate,
@@ -203,25 +208,35 @@ async def build(core: Core) -> App:
         session_key=derive(core.master_key, "session"),
         allowed_origins=settings.server.allowed_origins,
         body_limit=settings.limits.body,
-        record=calls.add,
+        record=partial(_record, calls, attempts),
+        knocked=partial(attempts.knocked, requester),
         touch=uses.touch,
         browser_page=McpPage(pages=pages, entropy=core.entropy).app,
         upstream_timeout=settings.limits.upstream_timeout,
         upstream_body_limit=settings.limits.upstream_body,
     )
-    routes = [*static.routes(), *FaultPages(pages=pages).routes(), *_surfaces(core, door, issuer, pages, errors)]
+    routes = [
+        *static.routes(),
+        *FaultPages(pages=pages).routes(),
+        *_surfaces(core, door, issuer, pages, errors, attempts),
+    ]
     https = settings.public_url.startswith("https:")
     front = FrontDoor(router(routes), errors=errors, entropy=core.entropy, https=https)
     return App(
         gateway=gateway,
         pages=front,
-        flushes=[calls.flush, uses.flush],
+        flushes=[calls.flush, uses.flush, attempts.flush],
         chores=[partial(_tidy, core), partial(_rotate, core)],
     )
 
 
+def _record(calls: CallLog, attempts: AttemptLog, call: CallEvent) -> None:
+    calls.add(call)
+    attempts.called(call)
+
+
 async def _tidy(core: Core) -> None:
-    await housekeeping.tidy(core.database, core.now())
+    await housekeeping.tidy(core.database, core.now(), attempts_days=core.settings.attempts.days)
 
 
 async def _rotate(core: Core) -> None:
@@ -241,7 +256,9 @@ def overlap_of(settings: Settings) -> Overlap:
     return Overlap(before=settings.keys.announce, after=settings.keys.keep)
 
 
-def _surfaces(core: Core, door: Door, issuer: TokenIssuer, pages: Pages, errors: Errors) -> list[Route]:
+def _surfaces(
+    core: Core, door: Door, issuer: TokenIssuer, pages: Pages, errors: Errors, attempts: AttemptLog
+) -> list[Route]:
     """Return the routes of everything that a person or a program meets besides the gateway."""
     settings = core.settings
     cookies = Cookies(secure=settings.public_url.startswith("https:"))
@@ -274,6 +291,7 @@ def _surfaces(core: Core, door: Door, issuer: TokenIssuer, pages: Pages, errors:
         api_key_prefix=settings.api_keys.prefix,
         allowed_origins=settings.server.allowed_origins,
         requester=requester,
+        attempts=attempts,
     )
     sign_in = SignIn(
         database=core.database,
@@ -306,6 +324,16 @@ def _surfaces(core: Core, door: Door, issuer: TokenIssuer, pages: Pages, errors:
         prefix=settings.api_keys.prefix,
     )
     notices = Notices(signed_in=signed_in, database=core.database, now=core.now, public_url=settings.public_url)
+    attempts_page = AttemptsPage(
+        pages=pages,
+        signed_in=signed_in,
+        database=core.database,
+        now=core.now,
+        public_url=settings.public_url,
+        directory=authserver.directory,
+        admission=authserver.admission,
+        vendor_schemes=profiles.vendor_schemes(),
+    )
     resources = ResourcesApi(
         database=core.database,
         authenticate_api_key=lambda reader, text: door.authenticate(reader, text, now=core.now()).principal,
@@ -317,6 +345,7 @@ def _surfaces(core: Core, door: Door, issuer: TokenIssuer, pages: Pages, errors:
         *sign_in_pages.routes(),
         *keys_page.routes(),
         *notices.routes(),
+        *attempts_page.routes(),
         *resources.routes(),
     ]
 

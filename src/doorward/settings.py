@@ -84,6 +84,13 @@ class RegistrationSettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class AttemptSettings:
+    """Connection attempts: how far clients got on their way in."""
+
+    days: int = _knob(30, "How long an attempt is kept.")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CimdSettings:
     """Client ID Metadata Documents."""
 
@@ -148,6 +155,7 @@ class Settings:
     tokens: TokenSettings = field(default_factory=TokenSettings)
     keys: KeySettings = field(default_factory=KeySettings)
     registration: RegistrationSettings = field(default_factory=RegistrationSettings)
+    attempts: AttemptSettings = field(default_factory=AttemptSettings)
     cimd: CimdSettings = field(default_factory=CimdSettings)
     workload: WorkloadSettings = field(default_factory=WorkloadSettings)
     api_keys: ApiKeySettings = field(default_factory=ApiKeySettings)

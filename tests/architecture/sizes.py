@@ -2,6 +2,7 @@
 
 FILES: dict[str, str] = {
     "src/doorward/model.py": "all nouns in one place: frozen records without behaviour",
+    "src/doorward/bootstrap.py": "the composition root: one constructor call per collaborator, nothing to follow",
     "src/doorward/protocol/faults.py": "a table of texts: one entry per error code, nothing to follow",
     "src/doorward/protocol/mcp.py": "one reader per method of five revisions, side by side so that gaps are seen",
     "src/doorward/storage/schema.py": "all tables in one place: one declaration after the other, nothing to follow",

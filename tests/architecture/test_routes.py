@@ -43,6 +43,8 @@ KNOWN = {
     "/register": CLIENT,
     "/revoke": CLIENT,
     "/settings": PERSON,
+    "/settings/attempts": PERSON,
+    "/settings/attempts/{attempt_id:int}": PERSON,
     "/settings/keys": PERSON,
     "/settings/keys/{key_id}/revoke": PERSON,
     "/settings/notices/{notice_id}/read": PERSON,

@@ -13,7 +13,10 @@ from starlette.routing import BaseRoute
 from doorward.accounts.passwords import PasswordPool
 from doorward.accounts.routes import SignInPages, Waiting
 from doorward.accounts.sign_in import SignIn
+from doorward.authserver.admission import Admission
+from doorward.authserver.clients import ClientDirectory
 from doorward.credentials.secret import Fingerprinter
+from doorward.dashboard.attempts import AttemptsPage
 from doorward.dashboard.keys import KeysPage
 from doorward.dashboard.notices import Notices
 from doorward.dashboard.signed_in import Home, SignedIn
@@ -78,6 +81,7 @@ class House:
         common: dict[str, Any] = {"database": self.database, "fingerprinter": FINGERPRINTER, "now": self.clock}
         signed_in = SignedIn(cookies=self.cookies, **common)
         self.sign_in = SignIn(passwords=self.passwords, entropy=os.urandom, **common)
+        directory = ClientDirectory(pinned_documents={}, vendor_schemes=frozenset())
         routes: list[BaseRoute] = [
             *static.routes(),
             *FaultPages(pages=self.pages).routes(),
@@ -91,6 +95,10 @@ class House:
             ).routes(),
             *Notices(
                 signed_in=signed_in, database=self.database, now=common["now"], public_url=self.public_url
+            ).routes(),
+            *AttemptsPage(
+                pages=self.pages, signed_in=signed_in, public_url=self.public_url, database=self.database, now=self.clock,
+                directory=directory, admission=Admission("approved", directory.is_fixed), vendor_schemes=frozenset(),
             ).routes(),
             *self.more,
         ]  # fmt: skip

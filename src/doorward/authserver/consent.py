@@ -117,11 +117,11 @@ class AskAgain:
 
 
 class NotAdmitted(Refused):
-    """The client may not be let into any tenant of this person. ``tenant`` is whose administrator is asked."""
+    """The client may not be let into any tenant of ``user``. ``tenant`` is whose administrator is asked."""
 
-    def __init__(self, fault: Fault, *, tenant: Tenant, client: Client) -> None:
+    def __init__(self, fault: Fault, *, tenant: Tenant, user: User, client: Client) -> None:
         super().__init__(fault, status=403, reason=f"client {client.id[:200]!r} is not allowed in {tenant.id}")
-        self.tenant = tenant
+        self.tenant, self.user = tenant, user
 
 
 def question(
@@ -141,7 +141,7 @@ def question(
     found = choices(reader, pending, user, client, endpoint, browser)
     if not found:
         raise _nowhere(reader, user, endpoint)
-    found = _admitted(reader, pending, client, found, rules)
+    found = _admitted(reader, pending, user, client, found, rules)
     wanted = [choice for choice in found if choice.tenant.slug == tenant_slug]
     useful = [choice for choice in found if choice.allowed - {OFFLINE_ACCESS}]
     chosen = [*wanted, *useful, *found][0]
@@ -168,7 +168,7 @@ def approve(  # noqa: PLR0913
     choice = next((each for each in found if each.tenant.slug == tenant_slug), None)
     if choice is None:
         raise Refused(faults.REQUEST_FOREIGN, status=403, reason="tenant is none that this person could choose")
-    _admitted(tx, pending, client, [choice], rules)
+    _admitted(tx, pending, user, client, [choice], rules)
     if tenant_slug != form.tenant_slug and choice.allowed != form.offered:
         # What is granted was on the page as it is granted: another tenant with other rights is shown first.
         message = f"In {choice.tenant.name} you may do other things. Look again, then approve."
@@ -259,14 +259,14 @@ def _lock(tx: Transaction, pending: Pending, user: User, tenant_slug: str, brows
 
 
 def _admitted(
-    reader: Reader, pending: Pending, client: Client, found: Sequence[Choice], rules: ConsentRules
+    reader: Reader, pending: Pending, user: User, client: Client, found: Sequence[Choice], rules: ConsentRules
 ) -> list[Choice]:
     """Return the tenants that this client may be let into. Raises ``NotAdmitted`` where there is none."""
     uri = None if pending.device is not None else pending.request.redirect_uri
     why = [rules.admission.why_not(reader, choice.tenant.id, client, uri) for choice in found]
     admitted = [choice for choice, fault in zip(found, why, strict=True) if fault is None]
     if not admitted and why[0] is not None:
-        raise NotAdmitted(why[0], tenant=found[0].tenant, client=client)
+        raise NotAdmitted(why[0], tenant=found[0].tenant, user=user, client=client)
     return admitted
 
 

@@ -18,6 +18,7 @@ from doorward.authserver.http.pages import AuthorizationPages
 from doorward.authserver.http.registration import RegistrationEndpoint
 from doorward.authserver.http.services import Services
 from doorward.authserver.http.tokens import TokenEndpoints
+from doorward.authserver.http.trail import Trails
 from doorward.authserver.key_sets import KeySets
 from doorward.authserver.lifetimes import LONGEST
 from doorward.credentials.issuer import TokenIssuer
@@ -26,6 +27,7 @@ from doorward.credentials.secret import Fingerprinter
 from doorward.model import Entropy, Instant
 from doorward.storage.database import Database
 from doorward.vault import Sealer
+from doorward.web.attempt_log import AttemptLog
 from doorward.web.cookies import Cookies
 from doorward.web.errors import Errors
 from doorward.web.fetch import Fetcher
@@ -67,9 +69,13 @@ class AuthServer:
         fetcher: Fetcher | None = None,
         key_fetcher: Fetcher | None = None,
         requester: Requester | None = None,
+        attempts: AttemptLog | None = None,
     ) -> None:
         """Raise ``ValueError`` where a pinned document cannot be used; the message names it."""
-        directory = ClientDirectory(
+        requester = requester or Requester()
+        self.attempts = attempts or AttemptLog(database, now=now)
+        """Where the steps of clients on their way in wait to be written."""
+        self.directory = directory = ClientDirectory(
             pinned_documents=pinned_documents, bundled_documents=bundled_documents, policy=cimd_policy,
             vendor_schemes=vendor_schemes,
         )  # fmt: skip
@@ -96,7 +102,8 @@ class AuthServer:
             pages=pages,
             errors=errors,
             cookies=cookies,
-            requester=requester or Requester(),
+            requester=requester,
+            trails=Trails(self.attempts, requester=requester, now=now, vendor_schemes=vendor_schemes),
         )
         self.admission = Admission(registration_policy, directory.is_fixed)
         rules = ConsentRules(

@@ -19,6 +19,8 @@ COMMANDS: Final = {
     "keys": ("doorward.cli.keys:keys", "Show, follow up and revoke the keys that sign tokens."),
     "connection": ("doorward.cli.connection:connection", "List and end what clients were let into."),
     "trust": ("doorward.cli.trust:trust", "Say which CI jobs and workloads stand for a service account."),
+    "attempts": ("doorward.cli.attempts:attempts", "Show how far clients got on their way in, and why one stopped."),
+    "log": ("doorward.cli.log:log", "Show what is known of one request, by its id."),
     "token": ("doorward.cli.token:token", "Make and revoke API keys without a browser."),
 }
 """Name to where the command is and its line in the list."""

@@ -62,6 +62,7 @@ _log = structlog.get_logger("doorward.gateway")
 class Gateway:
     """See ``owns`` for what to send here; ``start`` before the first request, ``stop`` after the last.
 
+    ``knocked(exchange, code)`` is told of who is sent away without a good credential; it must not block.
     ``session_key`` is secret and the same on every node. ``body_limit`` and ``upstream_body_limit`` are bytes,
     ``upstream_timeout`` is seconds until an upstream's first byte.
     """
@@ -80,6 +81,7 @@ class Gateway:
         body_limit: int,
         record: Callable[[CallEvent], None],
         touch: Touch,
+        knocked: Callable[[Exchange, str | None], None] = lambda _exchange, _code: None,
         browser_page: BrowserPage,
         upstream_timeout: float = 60.0,
         upstream_body_limit: int = 32 * 1024 * 1024,
@@ -87,6 +89,7 @@ class Gateway:
         self._now = now
         self._entropy = entropy
         self._request_ids = request_id.RequestIds(entropy)
+        self._knocked = knocked
         self._browser_page = browser_page
         self._pool = HttpPool(first_byte_timeout=upstream_timeout, body_limit=upstream_body_limit)
         self._live = LiveState(database=database, authenticate=authenticate, public_url=public_url, now=now)
@@ -191,8 +194,11 @@ class Gateway:
             started = self._now()
             caller, endpoint = await self._door.caller(token, exchange.path, started)
         except Unauthenticated as why:
+            self._knocked(exchange, faults.CREDENTIAL_INVALID.code)
             raise self._door.refused(endpoint, why) from why
         except Refusal as refusal:
+            if refusal.fault is faults.CREDENTIAL_MISSING:
+                self._knocked(exchange, None)
             if isinstance(exchange, AsgiExchange) and refusal.status == _UNAUTHORIZED and _is_browser(exchange):
                 await self._browser_page(endpoint, self._door.challenge(endpoint))(
                     exchange.scope, exchange.receive, exchange.send

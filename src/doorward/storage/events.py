@@ -10,7 +10,7 @@ from doorward.model import Instant, TenantId, UserId
 from doorward.storage import records
 from doorward.storage.database import Reader, Transaction
 from doorward.storage.schema import audit_events, call_events
-from doorward.storage.statements import POSTGRESQL, SQLITE, Row, Statement, insert
+from doorward.storage.statements import POSTGRESQL, SQLITE, Row, Statement, insert, select
 
 _INSERT_EVENT: Final = insert(audit_events)
 _LIMIT: Final = sa.bindparam("limit", type_=sa.Integer)
@@ -27,6 +27,8 @@ _CALLS_OF: Final = Statement(
     .order_by(call_events.c.id.desc())
     .limit(_LIMIT)
 )
+_EVENTS_OF_REQUEST: Final = select(audit_events, audit_events.c.request_id, order=[audit_events.c.id])
+_CALLS_OF_REQUEST: Final = select(call_events, call_events.c.request_id, order=[call_events.c.id])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,6 +99,16 @@ def recent_events(reader: Reader, tenant_id: TenantId | None, limit: int) -> lis
 def recent_calls(reader: Reader, tenant_id: TenantId, limit: int) -> list[CallEvent]:
     """Return the newest calls of a tenant, newest first."""
     return [_call(row) for row in reader.all(_CALLS_OF, {"tenant_id": tenant_id, "limit": limit})]
+
+
+def events_of_request(reader: Reader, request_id: str) -> list[AuditEvent]:
+    """Return the security events of one request. Looks through all."""
+    return [_event(row) for row in reader.all(_EVENTS_OF_REQUEST, {"request_id": request_id})]
+
+
+def calls_of_request(reader: Reader, request_id: str) -> list[CallEvent]:
+    """Return the calls of one request. Looks through all."""
+    return [_call(row) for row in reader.all(_CALLS_OF_REQUEST, {"request_id": request_id})]
 
 
 def _event(row: Row) -> AuditEvent:

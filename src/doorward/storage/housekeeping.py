@@ -12,6 +12,7 @@ from typing import Final
 import structlog
 
 from doorward.model import SECOND, Instant
+from doorward.storage.attempts import MAX_OF_MEMBERS, MAX_OF_STRANGERS
 from doorward.storage.database import Conflict, Database, Reader
 from doorward.storage.statements import Statement
 
@@ -44,6 +45,12 @@ def _kind(name: str, table: str, keys: tuple[str, ...], dead: str, *, source: st
         Statement(f"SELECT {columns} FROM {source or table} WHERE {dead} LIMIT :most"),  # noqa: S608  (constants)
         Statement(f"DELETE FROM {table} WHERE {equal}"),  # noqa: S608
     )
+
+
+def ring(name: str, whose: str, most: int) -> Kind:
+    """Return the steps of attempts that are beyond the newest ``most`` of their ring."""
+    newest = f"SELECT id FROM attempt_steps WHERE {whose} ORDER BY id DESC LIMIT 1 OFFSET {most}"  # noqa: S608
+    return _kind(name, "attempt_steps", ("id",), f"{whose} AND id <= ({newest})")
 
 
 # An administrator's word about a client (disabled, limited) is kept. An approval counts as use, redeemed or not.
@@ -79,20 +86,25 @@ KINDS: Final = (
     _kind("device_requests", "device_requests", ("id",), "expires_at < :day_ago"),
     _kind("revoked_access_tokens", "revoked_access_tokens", ("jti",), "expires_at < :now"),
     _kind("signing_keys", "signing_keys", ("kid",), "verifies_until < :now"),
+    _kind("attempts", "attempt_steps", ("id",), "at < :attempts_from"),
+    ring("attempts_of_strangers", "tenant_id IS NULL AND user_id IS NULL", MAX_OF_STRANGERS),
+    ring("attempts_of_members", "(tenant_id IS NOT NULL OR user_id IS NOT NULL)", MAX_OF_MEMBERS),
     _kind("used_assertions", "used_assertions", ("client_id", "jti"), "expires_at < :now"),
 )  # fmt: skip
 
 
-async def tidy(database: Database, now: Instant) -> dict[str, int]:
+async def tidy(database: Database, now: Instant, *, attempts_days: int = 30) -> dict[str, int]:
     """Delete all that is dead at ``now``; return how many rows of which kind. Raises ``StorageUnavailable``."""
-    done = {kind.name: await _tidy(database, kind, now) for kind in KINDS}
+    times = {
+        "now": now, "day_ago": now - DAY, "week_ago": now - UNUSED_KEPT, "attempts_from": now - attempts_days * DAY,
+    }  # fmt: skip
+    done = {kind.name: await _tidy(database, kind, times) for kind in KINDS}
     if any(done.values()):
         _log.info("tidied", **{name: count for name, count in done.items() if count})
     return done
 
 
-async def _tidy(database: Database, kind: Kind, now: Instant) -> int:
-    times = {"now": now, "day_ago": now - DAY, "week_ago": now - UNUSED_KEPT}
+async def _tidy(database: Database, kind: Kind, times: Mapping[str, int]) -> int:
     total = 0
     while True:
         keys = await database.read_long(lambda reader: _find(reader, kind, times))

@@ -10,10 +10,13 @@ from doorward.authserver import discovery
 from doorward.authserver.http.answers import GET, NO_STORE
 from doorward.authserver.http.machine import MachinePaths
 from doorward.authserver.http.services import Services
+from doorward.authserver.http.trail import trail
 from doorward.protocol.discovery import JWKS_PATH
+from doorward.storage.attempts import Step
 
 METADATA_CACHE: Final = {"Cache-Control": "public, max-age=60"}
 """Short: what the documents say changes with the configuration, and old signing keys must not linger (D8)."""
+_OF_RESOURCE: Final = "/.well-known/oauth-protected-resource"
 
 
 class MetadataEndpoints:
@@ -25,7 +28,11 @@ class MetadataEndpoints:
     def routes(self, machine: MachinePaths) -> list[Route]:
         """Return the routes of the documents."""
         return machine.routes(
-            self._document, GET, JWKS_PATH, "/.well-known/{rest:path}", "/{inner:path}/.well-known/{rest:path}"
+            self._with.trails.noted(self._document),
+            GET,
+            JWKS_PATH,
+            "/.well-known/{rest:path}",
+            "/{inner:path}/.well-known/{rest:path}",
         )
 
     async def _document(self, request: Request) -> Response:
@@ -42,4 +49,8 @@ class MetadataEndpoints:
         )
         if found is None:
             return JSONResponse({"error": "not_found"}, 404, headers=NO_STORE)
+        if path != JWKS_PATH:
+            mine = trail(request)
+            mine.step = Step.METADATA
+            mine.path = path.removeprefix(_OF_RESOURCE) if path.startswith(_OF_RESOURCE + "/") else None
         return JSONResponse(found, headers=METADATA_CACHE)

@@ -1,6 +1,7 @@
 """The pages of an authorization: the request comes in, the person is asked, the client is answered (flow 1)."""
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from functools import partial
 from typing import Final
 from urllib.parse import urlencode
@@ -9,20 +10,22 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from doorward.authserver import authorize, consent, consent_memory, device, paste_back
+from doorward.authserver import attempts, authorize, consent, consent_memory, device, paste_back
 from doorward.authserver.authorize import Answer, SignIn
 from doorward.authserver.client_documents import account
-from doorward.authserver.consent import Answered, AskAgain, ConsentRules, Question
+from doorward.authserver.consent import Answered, AskAgain, ConsentRules, NotAdmitted, Question
 from doorward.authserver.consent_page import CONSENT_PATH, context, sign_in_url
 from doorward.authserver.envelope import Pending, ShownForm
 from doorward.authserver.http.answers import see_other
 from doorward.authserver.http.browsers import to_consent
 from doorward.authserver.http.services import Services
-from doorward.model import Fingerprint, Instant
+from doorward.authserver.http.trail import Trail, trail
+from doorward.model import ClientId, Fingerprint, Instant
 from doorward.protocol import authorization, faults, form
 from doorward.protocol.discovery import AUTHORIZATION_PATH
 from doorward.protocol.errors import PageError
-from doorward.storage.database import Reader, Transaction
+from doorward.storage.attempts import Step
+from doorward.storage.database import Reader, StorageUnavailable, Transaction, Unstorable
 from doorward.web import request_id
 from doorward.web.forms import Form, read_form
 from doorward.web.origin import require_same_origin
@@ -41,10 +44,12 @@ class AuthorizationPages:
 
     def routes(self) -> list[Route]:
         """Return the routes of these pages."""
+        noted = self._with.trails.noted
+        authorize_ = noted(self._authorize, Step.AUTHORIZE)
         return [
-            *(Route(path, self._authorize, methods=["GET", "POST"]) for path in (AUTHORIZATION_PATH, "/authorize")),
-            Route(CONSENT_PATH, self._ask, methods=["GET"]),
-            Route(CONSENT_PATH, self._take_answer, methods=["POST"]),
+            *(Route(path, authorize_, methods=["GET", "POST"]) for path in (AUTHORIZATION_PATH, "/authorize")),
+            Route(CONSENT_PATH, noted(self._ask), methods=["GET"]),
+            Route(CONSENT_PATH, noted(self._take_answer), methods=["POST"]),
         ]
 
     async def describe(self, next_path: str, browser: str | None) -> tuple[str, str | None] | None:
@@ -64,13 +69,21 @@ class AuthorizationPages:
         pairs = await _authorization_parameters(request)
         now, secret = self._with.now(), self._with.cookies.session(request)
         identified = authorization.parse_client_and_redirect(pairs)
-        await self._with.documents.ready(
-            identified,
-            asker=lambda reader: account(self._with.session(reader, secret, now), self._with.requester.of(request)),
-        )
-        pending, signed_in = await self._with.database.read(
-            lambda reader: (self._begin(reader, pairs, now), self._with.session(reader, secret, now))
-        )
+        mine = trail(request)
+        mine.client_id, mine.redirect_uri = identified.client_id, identified.redirect_uri
+        try:
+            await self._with.documents.ready(
+                identified,
+                asker=lambda reader: account(self._with.session(reader, secret, now), self._with.requester.of(request)),
+            )
+            pending, signed_in = await self._with.database.read(
+                lambda reader: (self._begin(reader, pairs, now), self._with.session(reader, secret, now))
+            )
+        except PageError:
+            await self._find_out(mine, pairs, secret, now)
+            raise
+        mine.about(pending, self._with.public_url)
+        mine.user_id = None if signed_in is None else signed_in[1].id
         if request.method == "POST":
             # A cross-site POST comes without our cookies; the same request as GET brings them, and changes nothing.
             return see_other(f"{AUTHORIZATION_PATH}?{urlencode(pairs)}")
@@ -78,6 +91,21 @@ class AuthorizationPages:
         if isinstance(step, Answer):
             raise step.error
         return to_consent(request, pending, self._with)
+
+    async def _find_out(self, mine: Trail, pairs: Sequence[tuple[str, str]], secret: str | None, now: Instant) -> None:
+        """Say of a refused request whose it is: who is signed in, and the one tenant that it can be about."""
+
+        def look(reader: Reader) -> None:
+            client = self._with.directory.asking(reader, ClientId(mine.client_id or ""))
+            mine.client_name = None if client is None else client.name
+            signed_in = self._with.session(reader, secret, now)
+            if signed_in is not None:
+                resources = [value for name, value in pairs if name == "resource"]
+                mine.user_id = signed_in[1].id
+                mine.tenant_id = attempts.tenant_of(reader, signed_in[1].id, resources, self._with.public_url)
+
+        with suppress(StorageUnavailable, Unstorable):
+            await self._with.database.read(look)
 
     async def _ask(self, request: Request) -> Response:
         browser, now = self._with.cookies.browser_id(request), self._with.now()
@@ -93,8 +121,16 @@ class AuthorizationPages:
         if {name for name, _ in submitted.pairs} - _FORM_FIELDS:
             # G3: no field of the page names a client, a redirect URI, a user …
             raise PageError(faults.REQUEST_FOREIGN, reason="a field that the page does not have")
-        outcome = await self._answer(request, shown, submitted)
+        mine = trail(request)
+        mine.about(shown.pending, self._with.public_url)
+        mine.step = Step.CONSENT
+        try:
+            outcome = await self._answer(request, shown, submitted)
+        except NotAdmitted as refused:
+            mine.tenant_id = refused.tenant.id
+            raise
         if isinstance(outcome, Answered):
+            _took(mine, outcome)
             shown_here = submitted.one("answer") == paste_back.ANSWER
             return self._address(request, shown, outcome) if shown_here else see_other(outcome.location)
         return await self._next(request, shown.pending, outcome)
@@ -110,6 +146,7 @@ class AuthorizationPages:
             raise step.error
         if step.user.id != shown.user_id:
             raise Refused(faults.REQUEST_FOREIGN, status=403, reason="form of another user")
+        trail(request).user_id = step.user.id
         answer, ticked = submitted.one("answer"), frozenset(submitted.many("scope"))
         tenant_slug, remember = submitted.one("tenant") or shown.tenant_slug, submitted.one("remember") == "yes"
         if answer == "show":
@@ -149,24 +186,11 @@ class AuthorizationPages:
 
     async def _next(self, request: Request, pending: Pending, again: AskAgain | None) -> Response:
         """Show the page that the request needs now: sign-in, or consent bound to the user it is shown to (G11)."""
-        now, secret = self._with.now(), self._with.cookies.session(request)
-        rules, installed = self._consent_rules, self._installed_here(request, pending)
-
-        def look(reader: Reader) -> SignIn | Question:
-            step = authorize.next_step(pending, self._with.session(reader, secret, now), issuer=self._with.public_url)
-            if isinstance(step, Answer):
-                raise step.error
-            if isinstance(step, SignIn):
-                return step
-            if pending.device is not None and not device.still_waits(reader, pending, now):
-                raise PageError(faults.REQUEST_EXPIRED, reason=f"device request {pending.id} is over")
-            slug = None if again is None else again.tenant_slug
-            return consent.question(reader, pending, step.user, rules=rules, tenant_slug=slug, browser=installed)
-
-        found = await self._with.database.read(look)
+        found = await self._asked(request, pending, again)
         if isinstance(found, Question) and again is None:
             answered = await self._answer_as_before(request, found)
             if answered is not None:
+                _took(trail(request), answered)
                 return see_other(answered.location)
         browser = self._with.cookies.browser_id(request) or ""
         sealed = self._with.envelopes.seal_request(pending, browser, entropy=self._with.entropy)
@@ -181,6 +205,36 @@ class AuthorizationPages:
                 here=self._with.requester.of(request),
             ),
         )  # fmt: skip
+
+    async def _asked(self, request: Request, pending: Pending, again: AskAgain | None) -> SignIn | Question:
+        """Return what has to happen now, and leave it in the trail."""
+        now, secret = self._with.now(), self._with.cookies.session(request)
+        rules, installed = self._consent_rules, self._installed_here(request, pending)
+
+        def look(reader: Reader) -> SignIn | Question:
+            step = authorize.next_step(pending, self._with.session(reader, secret, now), issuer=self._with.public_url)
+            if isinstance(step, Answer):
+                raise step.error
+            if isinstance(step, SignIn):
+                return step
+            if pending.device is not None and not device.still_waits(reader, pending, now):
+                raise PageError(faults.REQUEST_EXPIRED, reason=f"device request {pending.id} is over")
+            slug = None if again is None else again.tenant_slug
+            return consent.question(reader, pending, step.user, rules=rules, tenant_slug=slug, browser=installed)
+
+        mine = trail(request)
+        mine.about(pending, self._with.public_url)
+        mine.step = Step.CONSENT
+        try:
+            found = await self._with.database.read(look)
+        except NotAdmitted as refused:
+            mine.user_id, mine.tenant_id = refused.user.id, refused.tenant.id
+            raise
+        if isinstance(found, SignIn):
+            mine.step = Step.SIGN_IN
+        else:
+            mine.user_id, mine.tenant_id = found.user.id, found.chosen.tenant.id
+        return found
 
     async def _answer_as_before(self, request: Request, asked: Question) -> Answered | None:
         """Approve without a page what the person wants to be approved without one; None where there has to be one."""
@@ -213,6 +267,12 @@ class AuthorizationPages:
             now=now,
             entropy=self._with.entropy,
         )
+
+
+def _took(mine: Trail, answered: Answered) -> None:
+    mine.step = Step.DENIED if answered.connection is None else Step.APPROVED
+    if answered.connection is not None:
+        mine.connection_id, mine.tenant_id = answered.connection.id, answered.connection.tenant_id
 
 
 async def _authorization_parameters(request: Request) -> list[tuple[str, str]]:

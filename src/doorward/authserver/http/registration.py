@@ -8,8 +8,10 @@ from doorward.authserver import registration
 from doorward.authserver.http.answers import NO_STORE, POST
 from doorward.authserver.http.machine import MachinePaths
 from doorward.authserver.http.services import Services
+from doorward.authserver.http.trail import trail
 from doorward.protocol.client_metadata import MAX_BODY, parse_registration
 from doorward.protocol.discovery import REGISTRATION_PATH
+from doorward.storage.attempts import Step
 from doorward.web.client_requests import read_body
 
 
@@ -22,12 +24,16 @@ class RegistrationEndpoint:
 
     def routes(self, machine: MachinePaths) -> list[Route]:
         """Return the advertised path and the one that clients guess."""
-        return machine.routes(self._register, POST, REGISTRATION_PATH, "/register")
+        return machine.routes(
+            self._with.trails.noted(self._register, Step.REGISTERED), POST, REGISTRATION_PATH, "/register"
+        )
 
     async def _register(self, request: Request) -> Response:
         if not self._open:
             raise registration.closed()
         asked = parse_registration(await read_body(request, MAX_BODY), vendor_schemes=self._vendor_schemes)
+        mine = trail(request)
+        mine.client_name, mine.redirect_uri = asked.name, asked.redirect_uris[0]
         now = self._with.now()
         registered = await self._with.database.read(lambda reader: registration.again(reader, asked, now=now))
         if registered is None:
@@ -38,4 +44,5 @@ class RegistrationEndpoint:
                     tx, asked, fingerprinter=self._with.fingerprinter, now=now, entropy=self._with.entropy
                 )
             )
+        mine.client_id = registered.answer["client_id"]
         return JSONResponse(registered.answer, 201, headers=NO_STORE)

@@ -11,6 +11,7 @@ from doorward.authserver.client_documents import ClientDocuments
 from doorward.authserver.clients import ClientDirectory
 from doorward.authserver.envelope import Envelopes
 from doorward.authserver.grants.outcome import TokenRules
+from doorward.authserver.http.trail import Trails
 from doorward.authserver.key_sets import KeySets
 from doorward.credentials.key_ring import KeyRing
 from doorward.credentials.secret import Fingerprinter
@@ -45,6 +46,7 @@ class Services:
     errors: Errors
     cookies: Cookies
     requester: Requester
+    trails: Trails
 
     def session(self, reader: Reader, secret: str | None, now: Instant) -> SignedIn | None:
         """Return the live session behind a cookie's ``secret``, and its active user."""

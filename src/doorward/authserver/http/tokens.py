@@ -1,5 +1,6 @@
 """Where clients come with their credentials: token, revocation, introspection."""
 
+from contextlib import suppress
 from typing import Final
 
 from starlette.requests import Request
@@ -14,19 +15,26 @@ from doorward.authserver.grants.outcome import Refused as GrantRefused
 from doorward.authserver.http.answers import NO_STORE, POST
 from doorward.authserver.http.machine import MachinePaths
 from doorward.authserver.http.services import Services
+from doorward.authserver.http.trail import Trail, trail
 from doorward.authserver.introspection import Introspection, KeptAnswers
 from doorward.authserver.throttle import SecretThrottle
 from doorward.credentials.authenticate import Door
-from doorward.model import Instant
+from doorward.model import Connection, Instant
 from doorward.protocol import client_auth, faults
 from doorward.protocol import token as token_messages
 from doorward.protocol.discovery import DEVICE_AUTHORIZATION_PATH, INTROSPECTION_PATH, REVOCATION_PATH, TOKEN_PATH
 from doorward.protocol.errors import OAuthError
+from doorward.protocol.token import AUTHORIZATION_CODE, REFRESH_TOKEN
+from doorward.storage import connections
+from doorward.storage.attempts import Step
+from doorward.storage.database import Reader, StorageUnavailable, Unstorable
 from doorward.web.budget import Budget
 from doorward.web.client_requests import presented_client, read_client_request, read_form
 
 REFUSALS_TOLD: Final = 20
 """Of one trust rule and minute: anybody can send what is refused, and nobody may fill the audit trail with it."""
+
+_STEPS: Final = {AUTHORIZATION_CODE: Step.TOKEN, REFRESH_TOKEN: Step.REFRESHED}
 
 
 class TokenEndpoints:
@@ -50,16 +58,47 @@ class TokenEndpoints:
     def routes(self, machine: MachinePaths) -> list[Route]:
         """Return the advertised paths and those that clients guess (B3)."""
         return [
-            *machine.routes(self._token, POST, TOKEN_PATH, "/token"),
+            *machine.routes(self._with.trails.noted(self._followed), POST, TOKEN_PATH, "/token"),
             *machine.routes(self._revoke, POST, REVOCATION_PATH, "/revoke"),
             *machine.routes(self._introspect, POST, INTROSPECTION_PATH, "/introspect"),
         ]
 
-    async def _token(self, request: Request) -> Response:
+    async def _followed(self, request: Request) -> Response:
+        """Answer, and say whose attempt it was part of: a code or a refresh token of the client that sends it."""
         sent = await read_form(request)
         if sent.values.get("grant_type") == token_messages.JWT_BEARER:
             return await self._workload(request, sent)
-        presented = await self.proven(request, presented_client(request, sent), asking=token.is_device(sent))
+        asked = presented_client(request, sent)
+        mine, grant = trail(request), sent.values.get("grant_type", "")
+        mine.client_id = asked.client_id
+        try:
+            response = await self._token(request, sent, asked)
+        except OAuthError:
+            mine.step = _STEPS.get(grant)
+            await self._find_out(mine, sent)
+            raise
+        # A refresh that works is nothing to look at.
+        mine.step = Step.TOKEN if grant == AUTHORIZATION_CODE or token.is_device(sent) else None
+        return response
+
+    async def _find_out(self, mine: Trail, sent: token_messages.TokenForm) -> None:
+        of = self._with.fingerprinter.of
+
+        def look(reader: Reader) -> Connection | None:
+            found = connections.refresh_token_by_fingerprint(reader, of(sent.values.get(REFRESH_TOKEN, "")))
+            code = connections.code_by_fingerprint(reader, of(sent.values.get("code", "")))
+            proof = found or code
+            if proof is None or proof.client_id != mine.client_id:
+                return None
+            return connections.connection_by_id(reader, proof.connection_id)
+
+        with suppress(StorageUnavailable, Unstorable):
+            _belongs(mine, await self._with.database.read(look))
+
+    async def _token(
+        self, request: Request, sent: token_messages.TokenForm, asked: client_auth.PresentedClient
+    ) -> Response:
+        presented = await self.proven(request, asked, asking=token.is_device(sent))
         now, rules = self._with.now(), self._with.token_rules
         await self._with.keys.refresh()
         with self.throttle.watching(presented, self._with.requester.of(request), now):
@@ -78,6 +117,7 @@ class TokenEndpoints:
             )
         if isinstance(outcome, GrantRefused):
             raise outcome.error
+        _belongs(trail(request), outcome.connection)
         answer = token.answer(outcome, rules=rules, now=now, entropy=self._with.entropy)
         return JSONResponse(answer, headers=NO_STORE)
 
@@ -163,3 +203,9 @@ class TokenEndpoints:
         return await self._with.database.write(
             lambda tx: clients.prove(tx, self._with.directory, presented, self._audiences, now, asking=asking)
         )
+
+
+def _belongs(mine: Trail, connection: Connection | None) -> None:
+    if connection is not None:
+        mine.connection_id, mine.tenant_id = connection.id, connection.tenant_id
+        mine.user_id, mine.redirect_uri = connection.user_id, connection.redirect_uri

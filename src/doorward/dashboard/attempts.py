@@ -1,0 +1,140 @@
+"""``/settings/attempts``: how far clients got, and the administrator's word where one is waited for (A8, B3)."""
+
+from collections.abc import Callable, Collection
+from typing import Final
+
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from doorward.authserver import client_verdicts
+from doorward.authserver.admission import Admission
+from doorward.authserver.client_verdicts import VerdictRefused, Word
+from doorward.authserver.clients import ClientDirectory
+from doorward.dashboard import attempt_list
+from doorward.dashboard.attempt_list import Place
+from doorward.dashboard.signed_in import SignedIn, see_other, sign_in_first
+from doorward.model import ClientId, Instant, Tenant
+from doorward.protocol import faults
+from doorward.storage import accounts
+from doorward.storage.database import Database, Reader, Transaction
+from doorward.web.forms import Form, read_form
+from doorward.web.origin import require_same_origin
+from doorward.web.pages import Pages
+from doorward.web.refused import Refused
+
+PATH: Final = "/settings/attempts"
+_WHAT: Final = frozenset({"client", "host", "redirect"})
+
+
+class AttemptsPage:
+    """The surface."""
+
+    def __init__(  # noqa: PLR0913
+        self,
+        *,
+        pages: Pages,
+        signed_in: SignedIn,
+        database: Database,
+        now: Callable[[], Instant],
+        public_url: str,
+        directory: ClientDirectory,
+        admission: Admission,
+        vendor_schemes: Collection[str],
+    ) -> None:
+        self._pages, self._signed_in, self._database, self._now = pages, signed_in, database, now
+        self._public_url, self._directory, self._admission = public_url, directory, admission
+        self._schemes = vendor_schemes
+
+    def routes(self) -> list[Route]:
+        """Return the routes of this surface."""
+        return [
+            Route(PATH, self._list, methods=["GET"]),
+            Route(PATH, self._decide, methods=["POST"]),
+            Route(f"{PATH}/{{attempt_id:int}}", self._one, methods=["GET"]),
+        ]
+
+    async def _list(self, request: Request) -> Response:
+        here = await self._signed_in.find(request)
+        if here is None:
+            return sign_in_first(PATH)
+        user, slug, now = here[1], request.query_params.get("tenant", ""), self._now()
+        place, rows, waiting = await self._database.read_long(
+            lambda reader: self._looked(reader, attempt_list.place(reader, user, slug), now)
+        )
+        return self._pages.render(
+            "attempts.html", user=user, here=PATH, notices=await self._signed_in.told(user), place=place, rows=rows, waiting=waiting,
+            decided=request.query_params.get("decided") in {"allowed", "denied"} and request.query_params["decided"],
+        )  # fmt: skip
+
+    async def _one(self, request: Request) -> Response:
+        here = await self._signed_in.find(request)
+        if here is None:
+            return sign_in_first(PATH)
+        user, slug, now = here[1], request.query_params.get("tenant", ""), self._now()
+        wanted = request.path_params["attempt_id"]
+        place, rows, _ = await self._database.read_long(
+            lambda reader: self._looked(reader, attempt_list.place(reader, user, slug), now)
+        )
+        row = next((row for row in rows if row.attempt.id == wanted), None)
+        if row is None:
+            raise HTTPException(404)
+        others = [each for each in rows if each is not row][:5]
+        return self._pages.render(
+            "attempt.html", user=user, here=PATH, place=place, row=row, others=others,
+            notices=await self._signed_in.told(user),
+        )  # fmt: skip
+
+    async def _decide(self, request: Request) -> Response:
+        require_same_origin(request, self._public_url)
+        sent = await read_form(request)
+        if await self._signed_in.find(request) is None:
+            return sign_in_first(PATH)
+        allowed = {"allow": True, "deny": False}.get(sent.one("answer"))
+        if allowed is None or sent.one("what") not in _WHAT:
+            raise Refused(faults.REQUEST_INVALID, status=400, reason="an answer that the page does not have")
+        try:
+            slug = await self._database.write(lambda tx: self._decided(tx, request, sent, allowed=allowed))
+        except VerdictRefused as refused:
+            raise Refused(faults.REQUEST_INVALID, status=422, reason=str(refused), public=str(refused)) from refused
+        return see_other(f"{PATH}?tenant={slug}&decided={'allowed' if allowed else 'denied'}")
+
+    def _decided(self, tx: Transaction, request: Request, sent: Form, *, allowed: bool) -> str:
+        """Say it in the tenant of the form, as far as this person may now."""
+        here = self._signed_in.find_in(tx, request)
+        if here is None:
+            raise Refused(faults.SIGNED_OUT, status=403, reason="session ended meanwhile")
+        tenant = self._tenant(tx, sent.one("tenant"))
+        tx.lock_tenant(tenant.id, for_rights=True)
+        if not attempt_list.may_decide(tx, tenant.id, here[1].id):
+            raise _no_right()
+        word = Word(allowed=allowed, tenant_id=tenant.id, by=here[1].id, now=self._now())
+        client_id, value = ClientId(sent.one("client")), sent.one("value")
+        match sent.one("what"):
+            case "client":
+                client_verdicts.decide_client(tx, client_id, word, directory=self._directory)
+            case "host":
+                client_verdicts.decide_host(tx, value, word)
+            case _:
+                client_verdicts.decide_redirect(
+                    tx, client_id, value, word, directory=self._directory, vendor_schemes=self._schemes
+                )
+        return tenant.slug
+
+    def _looked(
+        self, reader: Reader, place: Place, now: Instant
+    ) -> tuple[Place, list[attempt_list.Row], list[attempt_list.Waiting]]:
+        rows = attempt_list.rows(reader, place, now)
+        return place, rows, attempt_list.waiting(reader, place, rows, self._admission, self._directory)
+
+    @staticmethod
+    def _tenant(reader: Reader, slug: str) -> Tenant:
+        tenant = accounts.tenant_by_slug(reader, slug)
+        if tenant is None:
+            raise _no_right()  # in the same words as one that exists (ruling 8)
+        return tenant
+
+
+def _no_right() -> Refused:
+    return Refused(faults.NOT_PERMITTED, status=403, reason="no clients:manage in that tenant")
