@@ -3,8 +3,13 @@
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from support.postgres import postgres
+
+# A busy machine is slow, not wrong: pytest-timeout is the deadline.
+settings.register_profile("doorward", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("doorward")
 
 
 @pytest.fixture(scope="session")
