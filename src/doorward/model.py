@@ -227,6 +227,10 @@ class Client:
     service_account: UserId | None = None
     """On whose behalf it acts by itself (client credentials), in ``service_tenant`` and nowhere else."""
     service_tenant: TenantId | None = None
+    id_token_signed_response_alg: str = "RS256"  # noqa: S105
+    """RS256 or ES256 (OIDC Registration section 2)."""
+    post_logout_redirect_uris: tuple[str, ...] = ()
+    """Where a browser may be sent after a sign-out that the client asked for (RP-Initiated Logout section 3.1)."""
     introspects: frozenset[ServerId] = frozenset()
     """Servers whose tokens it may ask about, whoever they belong to (RFC 7662)."""
     access_ttl: int | None = None
@@ -298,6 +302,10 @@ class Connection:
     """Shown on the consent page and unticked: hidden, not reachable by step-up."""
     asked: frozenset[Permission] = frozenset()
     """All that the consent page showed, whatever became of it: clients repeat it when they refresh."""
+    identity: frozenset[str] = frozenset()
+    """What the client is told of the person: ``openid``, ``profile``, ``email``. Empty: no ID token, no userinfo."""
+    authenticated_at: Instant | None = None
+    """When the person who approved had signed in; stays so at every refresh (OIDC Core section 12.2)."""
     resources: frozenset[ResourceId] | None = None
     """Narrowed to these subtrees; ``None`` means the whole tenant."""
     redirect_uri: str
@@ -324,6 +332,8 @@ class AuthorizationCode:
     redirect_uri: str
     redirect_uri_sent: bool
     """Whether the authorization request named it; then the token request must repeat it if it sends one at all."""
+    nonce: str | None = None
+    """Of the OpenID request; goes into its ID token."""
     code_challenge: str
     """S256 (RFC 7636 section 4.2); 43 base64url characters."""
     resource: str

@@ -143,11 +143,12 @@ async def test_somebody_who_is_signed_in_is_sent_on_unless_they_want_another_acc
 
 
 async def test_the_page_names_who_waits_as_data(house: House) -> None:
-    house.waiting = ("<b>Claude</b> Code" + "!" * 80, "acme")
+    house.waiting = ("<b>Claude</b> Code" + "!" * 80, "acme", "Ines@Acme.example")
     html = (await house.browser().get("/sign-in", params={"next": "/oauth/consent?request=x"})).text
     assert "Sign in to acme" in html
     assert "“&lt;b&gt;Claude&lt;/b&gt; Code!" in html
     assert "!" * 60 not in html
+    assert 'value="ines@acme.example"' in html
 
 
 @pytest.mark.parametrize("target", ["https://evil.example", "//evil.example", "/\\evil.example", "/sign-in"])

@@ -6,7 +6,7 @@ from typing import Any
 
 import httpx2
 import pytest
-from tests.authserver.deployment import ACME_MCP, C1, C2, CIMD_URL, tenant, user
+from tests.authserver.deployment import ACME_MCP, C1, C2, CIMD_URL, START, tenant, user
 from tests.authserver.world import Browser, Pairs, World, answer_of, az, basic, tk
 
 from doorward.authserver import authorize, consent_memory
@@ -184,10 +184,12 @@ async def test_approving_as_before_what_is_not_remembered_changes_nothing(world:
 
     def run(tx: Any) -> object:
         pending = authorize.begin(
-            tx, web(), directory=services.directory, issuer=services.public_url, now=world.clock(), entropy=services.entropy
+            tx, web(), directory=services.directory, keys=services.keys.look(tx), issuer=services.public_url,
+            now=world.clock(), entropy=services.entropy,
         )  # fmt: skip
         return consent_memory.approve_as_before(
-            tx, pending, user("alice"), rules=pages._consent_rules, now=world.clock(), entropy=services.entropy
+            tx, pending, user("alice"), authenticated_at=START, rules=pages._consent_rules, now=world.clock(),
+            entropy=services.entropy,
         )  # fmt: skip
 
     assert await world.database.write(run) is None

@@ -333,8 +333,9 @@ async def test_G8_a_second_approval_takes_nothing_from_the_first(world: World) -
         begun = await browser.open(az(**changed))
         assert begun.headers["location"].startswith("/oauth/consent?request="), changed
         is_redirected_error(
-            await browser.open(az(**changed, prompt="none")), "consent_required", changed.get("redirect_uri", REDIRECT)
-        )
+            await browser.follow(await browser.open(az(**changed, prompt="none"))), "consent_required",
+            changed.get("redirect_uri", REDIRECT),
+        )  # fmt: skip
     narrow = await world.connect(params=az(scope="documents:read"))
     assert narrow["scope"] == "documents:read"
     assert (await world.refresh(first["refresh_token"])).json()["scope"] == "documents:read documents:write"

@@ -163,7 +163,9 @@ def test_E2_other_links_are_plain_http_or_https(member: str, uri: object) -> Non
 @pytest.mark.parametrize("value", ["https://a.example/", ["javascript:x"], [1], ["https://a.example"] * 33], ids=repr)
 def test_E2_lists_of_links_are_checked_too(value: object) -> None:
     assert refused({"redirect_uris": LOOPBACK, "post_logout_redirect_uris": value}).error == "invalid_client_metadata"
-    assert parse({"redirect_uris": LOOPBACK, "post_logout_redirect_uris": ["https://a.example/"]}).metadata == {}
+    assert parse({"redirect_uris": LOOPBACK, "post_logout_redirect_uris": ["https://a.example/"]}).metadata == {
+        "post_logout_redirect_uris": ["https://a.example/"]
+    }
 
 
 @pytest.mark.parametrize(

@@ -76,15 +76,27 @@ def test_D6_the_authorization_servers_document_says_what_works_here() -> None:
         "introspection_endpoint_auth_signing_alg_values_supported": ["ES256", "RS256"],
         "client_id_metadata_document_supported": True,
         "authorization_response_iss_parameter_supported": True,
-        "scopes_supported": ["a:read", "b:read", "offline_access"],
-    }
+        "scopes_supported": ["a:read", "b:read", "openid", "profile", "email", "offline_access"],
+        "userinfo_endpoint": f"{ISSUER}/oauth/userinfo",
+        "end_session_endpoint": f"{ISSUER}/oauth/logout",
+        "subject_types_supported": ["public"],
+        "id_token_signing_alg_values_supported": ["RS256", "ES256"],
+        "claims_supported": [
+            "sub", "iss", "aud", "exp", "iat", "auth_time", "nonce", "at_hash", "tenant", "tenant_id", "name", "email",
+            "email_verified",
+        ],
+        "prompt_values_supported": ["none", "login", "consent", "select_account"],
+        "claims_parameter_supported": False,
+        "request_parameter_supported": False,
+        "request_uri_parameter_supported": False,
+    }  # fmt: skip
 
 
 def test_D6_a_closed_registration_is_not_advertised() -> None:
     document = discovery.authorization_server_metadata(ISSUER, [], registration=False, documents=False)
     assert document["client_id_metadata_document_supported"] is False
     assert "registration_endpoint" not in document
-    assert document["scopes_supported"] == ["offline_access"]
+    assert document["scopes_supported"] == ["openid", "profile", "email", "offline_access"]
 
 
 def test_the_protected_resources_document_has_one_server_and_no_oidc_scopes() -> None:

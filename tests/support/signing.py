@@ -2,24 +2,24 @@
 
 import os
 from collections.abc import Callable
-from functools import cache
+from dataclasses import replace
+from functools import cache, partial
 
 from doorward.credentials import key_rotation
 from doorward.credentials.key_ring import KeyRing
-from doorward.credentials.key_rotation import Overlap
 from doorward.credentials.signing_keys import ALGORITHMS
 from doorward.model import Instant
+from doorward.storage import keys as stored
 from doorward.storage.database import Database
 from doorward.storage.keys import SigningKeyRow
 from doorward.vault import Sealer
 
-NO_OVERLAP = Overlap(before=0, after=0)
-
 
 async def key_ring(database: Database, sealer: Sealer, now: Callable[[], Instant]) -> KeyRing:
     """Store one key of each algorithm and return the ring."""
-    for fresh in rows(sealer):
-        await database.write(lambda tx, row=fresh: key_rotation.rotate(tx, row, overlap=NO_OVERLAP, now=now()))
+    for row in rows(sealer):
+        made = replace(row, created_at=now(), signs_from=now())
+        await database.write(partial(stored.insert_signing_key, row=made))
     ring = KeyRing(database=database, sealer=sealer, now=now)
     await ring.refresh()
     return ring

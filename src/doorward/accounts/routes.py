@@ -32,8 +32,9 @@ FAILURES_PER_HOUR: Final = 200
 """From one address, for whatever accounts: one password is tried on many. Many people may share an address."""
 
 
-Waiting = tuple[str, str | None]
-"""Who waits for this sign-in, for the words on the page: a client's own name, and the tenant that its URL names."""
+Waiting = tuple[str, str | None, str | None]
+"""Who waits for this sign-in, for the words on the page: a client's own name, the tenant that its URL names, and the
+address that the client thinks is the person's."""
 
 
 class SignInPages:
@@ -151,6 +152,9 @@ class SignInPages:
     async def _page(
         self, request: Request, target: str, *, email: str = "", error: str | None = None, status: int = 200
     ) -> Response:
+        waiting = await self._describe_next(target, self._cookies.browser_id(request))
+        if not email and error is None and waiting is not None:
+            email = normal_email(waiting[2] or "") or ""
         return self._pages.render(
             "sign_in.html",
             status=status,
@@ -158,7 +162,7 @@ class SignInPages:
             next=target,
             email=email[:254],
             error=error,
-            waiting=await self._describe_next(target, self._cookies.browser_id(request)),
+            waiting=waiting,
             request_id=request_id.of(request),
         )
 

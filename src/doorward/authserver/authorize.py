@@ -7,13 +7,14 @@ nowhere else; the consent page asks it again, so that a step cannot be skipped b
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from doorward.authserver import admission
+from doorward.authserver import admission, identity
 from doorward.authserver.clients import ClientDirectory
 from doorward.authserver.discovery import default_scopes
 from doorward.authserver.envelope import Pending
 from doorward.credentials.secret import base64url
-from doorward.model import SECOND, Client, Entropy, Instant, RequestId, Session, User
-from doorward.protocol import authorization, client_metadata, faults, scope
+from doorward.credentials.signing_keys import SigningKeys
+from doorward.model import SECOND, Client, ClientKind, Entropy, Instant, RequestId, Session, User, UserId
+from doorward.protocol import authorization, client_metadata, faults, form, scope
 from doorward.protocol.authorization import AuthorizationRequest
 from doorward.protocol.endpoints import Endpoint, Endpoints
 from doorward.protocol.errors import PageError, RedirectableError
@@ -49,9 +50,9 @@ class Answer:
 NextStep = SignIn | Consent | Answer
 
 
-def begin(
-    reader: Reader, params: Sequence[tuple[str, str]], *, directory: ClientDirectory, issuer: str, now: Instant,
-    entropy: Entropy,
+def begin(  # noqa: PLR0913
+    reader: Reader, params: Sequence[tuple[str, str]], *, directory: ClientDirectory, keys: SigningKeys, issuer: str,
+    now: Instant, entropy: Entropy,
 ) -> Pending:  # fmt: skip
     """Check an authorization request, given as raw pairs.
 
@@ -68,12 +69,12 @@ def begin(
         raise PageError(fault, reason=f"unknown client {identified.client_id[:200]!r}")
     if not admission.by_verdict_only(reader, client, identified.redirect_uri):
         client = admission.with_allowed(reader, client, identified.redirect_uri)
-        return _checked(reader, params, identified, client, issuer=issuer, now=now, entropy=entropy)
+        return _checked(reader, params, identified, client, keys=keys, issuer=issuer, now=now, entropy=entropy)
     # A tenant's administrator allowed this address for that tenant. Until the person has chosen it nothing goes there:
     # no more than a page for what is refused.
     client = admission.with_allowed(reader, client, identified.redirect_uri)
     try:
-        pending = _checked(reader, params, identified, client, issuer=issuer, now=now, entropy=entropy)
+        pending = _checked(reader, params, identified, client, keys=keys, issuer=issuer, now=now, entropy=entropy)
     except RedirectableError as wrong:
         raise PageError(wrong.fault, reason=wrong.reason) from None
     if "none" in pending.request.prompt:
@@ -83,7 +84,7 @@ def begin(
 
 def _checked(  # noqa: PLR0913
     reader: Reader, params: Sequence[tuple[str, str]], identified: authorization.Identified, client: Client, *,
-    issuer: str, now: Instant, entropy: Entropy,
+    keys: SigningKeys, issuer: str, now: Instant, entropy: Entropy,
 ) -> Pending:  # fmt: skip
     endpoints = Endpoints(public_url=issuer, servers=servers.servers(reader))
     request = authorization.parse_authorization_request(
@@ -98,22 +99,52 @@ def _checked(  # noqa: PLR0913
         tenant_slug=endpoint.tenant_slug,
         scopes=_scopes(reader, request, client, issuer),
         issued_at=now,
+        expected=_expected(params, request, keys, issuer),
     )
 
 
 def next_step(pending: Pending, signed_in: SignedIn | None, *, issuer: str) -> NextStep:
-    """Decide what comes next. Consent is never silent: there is no step that answers with a code (E14, G9)."""
-    request = pending.request
-    if "none" in request.prompt:
-        # OIDC Core section 3.1.2.6: no page at all.
-        fault, error = (faults.LOGIN_REQUIRED, "login_required")
-        if signed_in is not None:
-            fault, error = (faults.CONSENT_REQUIRED, "consent_required")
-        return Answer(request.refusal(fault, error, issuer=issuer, reason=f"prompt=none: {error}"))
+    """Decide what comes next. Consent is never silent here: there is no step that answers with a code (E14, G9)."""
     if signed_in is None:
-        return SignIn(again=False)
+        return _login_required(pending, issuer) if "none" in pending.request.prompt else SignIn(again=False)
     session, user = signed_in
-    return SignIn(again=True) if session.authenticated_at < _fresh_since(pending) else Consent(session, user)
+    stale = session.authenticated_at < _fresh_since(pending)
+    stranger = pending.expected not in (None, user.id)
+    if not (stale or stranger):
+        return Consent(session, user)
+    if "none" in pending.request.prompt or (stranger and session.authenticated_at >= pending.issued_at):
+        # OIDC Core section 3.1.2.2: whoever signed in on purpose and is not the one who was meant is not asked again.
+        return _login_required(pending, issuer)
+    return SignIn(again=True)
+
+
+def consent_required(pending: Pending, issuer: str) -> RedirectableError | None:
+    """Return the answer where a page is needed and the client forbids one (OIDC Core section 3.1.2.6), else None."""
+    if "none" not in pending.request.prompt:
+        return None
+    return pending.request.refusal(
+        faults.CONSENT_REQUIRED, "consent_required", issuer=issuer, reason="prompt=none: consent_required"
+    )
+
+
+def _login_required(pending: Pending, issuer: str) -> Answer:
+    reason = "nobody, too long ago, or somebody else than the hint says"
+    return Answer(pending.request.refusal(faults.LOGIN_REQUIRED, "login_required", issuer=issuer, reason=reason))
+
+
+def _expected(
+    params: Sequence[tuple[str, str]], request: AuthorizationRequest, keys: SigningKeys, issuer: str
+) -> UserId | None:
+    text = form.present(list(params)).get("id_token_hint")
+    if text is None:
+        return None
+    hint = identity.read_hint(keys, text, issuer)
+    if hint is None or hint.client_id != request.client_id:
+        # Ignored it could end in a code for somebody else than the client means.
+        raise request.refusal(
+            faults.ID_TOKEN_HINT_INVALID, "invalid_request", issuer=issuer, reason="id_token_hint is not ours for it"
+        )
+    return hint.user_id
 
 
 def _fresh_since(pending: Pending) -> Instant:
@@ -135,21 +166,27 @@ def _endpoint(endpoints: Endpoints, request: AuthorizationRequest, issuer: str) 
 
 
 def _scopes(reader: Reader, request: AuthorizationRequest, client: Client, issuer: str) -> tuple[str, ...]:
-    shown = shown_scopes(reader, request.scopes, client)
+    shown = shown_scopes(reader, request.scopes, client, for_server=request.resource is not None)
     if not shown:
         asked = " ".join(request.scopes or ())[:200]
         raise request.refusal(faults.SCOPE_INVALID, "invalid_scope", issuer=issuer, reason=f"nothing left of {asked!r}")
     return shown
 
 
-def shown_scopes(reader: Reader, asked: tuple[str, ...] | None, client: Client) -> tuple[str, ...]:
-    """Return what the page will show: asked and in the catalogue (ruling 7), ``offline_access`` last if asked.
+def shown_scopes(reader: Reader, asked: tuple[str, ...] | None, client: Client, *, for_server: bool) -> tuple[str, ...]:
+    """Return what the page will show: who the person is, what is in the catalogue (ruling 7), ``offline_access``.
 
-    Empty where nothing is left to ask for.
+    Empty where nothing is left to ask for. ``for_server``: the client named a server.
     """
-    catalogue = permissions.catalogue(reader)
+    catalogue, person = permissions.catalogue(reader), scope.identity(asked)
+    only_person = bool(person) and client.kind is ClientKind.REGISTERED
     shown = scope.narrow(asked, {entry.permission for entry in catalogue})
-    shown = default_scopes(catalogue) if shown is None else shown
+    if shown is None:
+        # Self-registered MCP clients ask for OpenID scopes alone and mean our tools; whom an administrator registered
+        # and who names no server wants to know who somebody is, and nothing more (decision 0044).
+        shown = () if only_person and not for_server else default_scopes(catalogue)
     if client.scope_limit is not None:
         shown = tuple(each for each in shown if each in client.scope_limit)
-    return (*shown, scope.OFFLINE_ACCESS) if shown and scope.OFFLINE_ACCESS in (asked or ()) else shown
+    if not shown and not only_person:
+        return ()
+    return (*person, *shown, *((scope.OFFLINE_ACCESS,) if scope.OFFLINE_ACCESS in (asked or ()) else ()))

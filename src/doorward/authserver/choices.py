@@ -12,7 +12,7 @@ from doorward.authserver.envelope import Pending
 from doorward.model import Client, Connection, Fingerprint, Permission, Tenant, User
 from doorward.policy.permission import expand
 from doorward.protocol.endpoints import Endpoint
-from doorward.protocol.scope import OFFLINE_ACCESS
+from doorward.protocol.scope import OFFLINE_ACCESS, OIDC_SCOPES
 from doorward.storage import accounts, connections, permissions, servers
 from doorward.storage.database import Reader
 
@@ -53,9 +53,10 @@ def grantable(
 ) -> frozenset[str]:  # fmt: skip
     """Return what of ``shown`` the person may do in ``tenant`` now, within the client's limit."""
     patterns = permissions.permissions_anywhere(reader, tenant.id, user.id)
-    asked = frozenset(Permission(each) for each in shown if each != OFFLINE_ACCESS)
+    asked = frozenset(Permission(each) for each in shown if each not in OIDC_SCOPES)
     allowed: frozenset[str] = standing.within_limit(expand(patterns, asked), client)
-    return allowed | {OFFLINE_ACCESS} if OFFLINE_ACCESS in shown else allowed
+    # No role gives or takes these: they are the person's own.
+    return allowed | (OIDC_SCOPES & set(shown))
 
 
 def earlier(  # noqa: PLR0913, PLR0917
@@ -92,7 +93,7 @@ def _whole(reader: Reader, asked: tuple[str, ...], held: frozenset[Permission], 
     """Return what the page lists: what is asked and, if that is more than the client has, what it has as well."""
     away = (OFFLINE_ACCESS,) if OFFLINE_ACCESS in asked else ()
     asked = tuple(each for each in asked if each != OFFLINE_ACCESS)
-    if not held or set(asked) <= held:
+    if not held or set(asked) - OIDC_SCOPES <= held:
         return (*asked, *away)
     known = standing.within_limit(frozenset(entry.permission for entry in permissions.catalogue(reader)), client)
     return (*asked, *sorted((held & known) - set(asked)), *away)

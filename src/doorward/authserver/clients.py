@@ -200,6 +200,8 @@ def _described(url: str, document: bytes | Mapping[str, Any], vendor_schemes: fr
         auth_method=read.auth_method,
         client_uri=read.client_uri,
         metadata=read.metadata,
+        id_token_signed_response_alg=read.id_token_alg,
+        post_logout_redirect_uris=read.post_logout_redirect_uris,
         jwks=read.jwks,
         jwks_uri=read.jwks_uri,
         created_at=Instant(0),

@@ -42,7 +42,7 @@ from doorward.protocol.authorization import error_location, success_location
 from doorward.protocol.endpoints import Endpoint, Endpoints
 from doorward.protocol.errors import PageError
 from doorward.protocol.faults import Fault
-from doorward.protocol.scope import OFFLINE_ACCESS
+from doorward.protocol.scope import OFFLINE_ACCESS, OIDC_SCOPES, identity
 from doorward.protocol.token import DEVICE_CODE
 from doorward.storage import accounts, connections, device_requests, permissions, servers
 from doorward.storage.database import Reader, Transaction
@@ -143,7 +143,7 @@ def question(
         raise _nowhere(reader, user, endpoint)
     found = _admitted(reader, pending, user, client, found, rules)
     wanted = [choice for choice in found if choice.tenant.slug == tenant_slug]
-    useful = [choice for choice in found if choice.allowed - {OFFLINE_ACCESS}]
+    useful = [choice for choice in found if choice.allowed - OIDC_SCOPES]
     chosen = [*wanted, *useful, *found][0]
     return Question(
         pending=pending, client=client, endpoint=endpoint, user=user, choices=found, chosen=chosen, catalogue=catalogue
@@ -151,10 +151,13 @@ def question(
 
 
 def approve(  # noqa: PLR0913
-    tx: Transaction, form: ShownForm, *, tenant_slug: str, ticked: frozenset[str], rules: ConsentRules, now: Instant,
-    entropy: Entropy, request_id: str | None = None, browser: Fingerprint | None = None,
+    tx: Transaction, form: ShownForm, *, tenant_slug: str, ticked: frozenset[str], authenticated_at: Instant,
+    rules: ConsentRules, now: Instant, entropy: Entropy, request_id: str | None = None,
+    browser: Fingerprint | None = None,
 ) -> Answered | AskAgain:  # fmt: skip
-    """Grant what was ticked, of what was shown, as far as the person may; ``browser`` as for ``question``.
+    """Grant what was ticked, of what was shown, as far as the person may, who signed in at ``authenticated_at``.
+
+    ``browser`` as for ``question``.
 
     Raises ``PageError``: the answer is not one that the page offered, or the request is answered already (G3 to G5).
     """
@@ -176,7 +179,8 @@ def approve(  # noqa: PLR0913
     # What the page showed counts, not what it would show by now: the person said yes to that.
     allowed = grantable(tx, form.shown, user, client, choice.tenant) & form.offered
     connection = _connection(form, client, endpoint, choice.tenant, granted=ticked & allowed, allowed=allowed)
-    if not connection.scopes:
+    connection = replace(connection, authenticated_at=authenticated_at)
+    if not connection.scopes and not connection.identity:
         return AskAgain(tenant_slug, ticked, form.offered, NOTHING_CHOSEN)
     rules.directory.remember(tx, client, now)
     connection = _timed(tx, replace(connection, browser=browser), rules, now, entropy)
@@ -283,9 +287,10 @@ def _connection(
         client_id=client.id,
         server_id=endpoint.server_id,
         resource=endpoint.url,
-        scopes=frozenset(Permission(each) for each in granted - {OFFLINE_ACCESS}),
+        scopes=frozenset(Permission(each) for each in granted - OIDC_SCOPES),
         declined=frozenset(Permission(each) for each in declined),
         asked=frozenset(Permission(each) for each in form.shown),
+        identity=frozenset(identity(granted)),
         redirect_uri=form.pending.request.redirect_uri,
         created_at=Instant(0),
         expires_at=Instant(0),
@@ -340,6 +345,7 @@ def _grant(  # noqa: PLR0913, PLR0917
         client_id=connection.client_id,
         redirect_uri=request.redirect_uri,
         redirect_uri_sent=request.redirect_uri_sent,
+        nonce=request.nonce,
         code_challenge=request.code_challenge,
         resource=connection.resource,
         created_at=now,
@@ -357,6 +363,7 @@ def _note(
         "client": client.name,
         "resource": connection.resource,
         "scopes": " ".join(sorted(connection.scopes)),
+        "identity": " ".join(sorted(connection.identity)),
         "declined": " ".join(sorted(connection.declined)),
         "redirect": "a device" if pending.device is not None else redirect_uri.describe(target).host_display,
     }

@@ -53,8 +53,8 @@ def is_remembered(reader: Reader, *, question: Question, now: Instant) -> bool:
 
 
 def approve_as_before(  # noqa: PLR0913
-    tx: Transaction, pending: Pending, user: User, *, rules: ConsentRules, now: Instant, entropy: Entropy,
-    request_id: str | None = None, browser: Fingerprint | None = None,
+    tx: Transaction, pending: Pending, user: User, *, authenticated_at: Instant, rules: ConsentRules,
+    now: Instant, entropy: Entropy, request_id: str | None = None, browser: Fingerprint | None = None,
 ) -> Answered | None:  # fmt: skip
     """Approve without a page what is remembered; None, and nothing changed, where it is not (any more).
 
@@ -66,8 +66,8 @@ def approve_as_before(  # noqa: PLR0913
         return None
     form = question.form
     answer = consent.approve(
-        tx, form, tenant_slug=form.tenant_slug, ticked=found.granted & frozenset(form.shown), rules=rules, now=now,
-        entropy=entropy, request_id=request_id, browser=browser,
+        tx, form, tenant_slug=form.tenant_slug, ticked=found.granted & frozenset(form.shown),
+        authenticated_at=authenticated_at, rules=rules, now=now, entropy=entropy, request_id=request_id, browser=browser,
     )  # fmt: skip
     return answer if isinstance(answer, Answered) else None
 

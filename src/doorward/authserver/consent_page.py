@@ -15,7 +15,7 @@ from doorward.authserver.envelope import AskingDevice
 from doorward.model import SECOND, ClientKind, PermissionEntry
 from doorward.protocol import redirect_uri
 from doorward.protocol.device import grouped
-from doorward.protocol.scope import OFFLINE_ACCESS
+from doorward.protocol.scope import EMAIL, OFFLINE_ACCESS, OIDC_SCOPES, OPENID, PROFILE
 from doorward.web.words import initials
 
 CONSENT_PATH: Final = "/oauth/consent"
@@ -29,6 +29,12 @@ _AWAY: Final[Mapping[str, Any]] = {
     "destructive": False,
     "allowed": True,
     "new": False,
+}
+
+_PERSON: Final[Mapping[str, str]] = {
+    OPENID: "Know who you are: your account here, and when you signed in",
+    PROFILE: "See your name",
+    EMAIL: "See your e-mail address",
 }
 
 
@@ -58,8 +64,9 @@ def context(
         "user": {"name": question.user.name, "email": question.user.email, "initials": initials(question.user.name)},
         "tenants": [_tenant(question, choice) for choice in question.choices],
         "pinned_tenant": question.endpoint.tenant_slug is not None,
+        "only_signs_in": not set(question.pending.scopes) - OIDC_SCOPES,
         "groups": _groups(question, _ticked(question, again)),
-        "nothing": not question.chosen.allowed - {OFFLINE_ACCESS},
+        "nothing": not question.chosen.allowed - {OFFLINE_ACCESS, PROFILE, EMAIL},
         "message": None if again is None else again.message,
         "remember_days": consent_memory.LIFETIME // DAY if consent_memory.may_be_remembered(question) else None,
         "request": sealed_form,
@@ -105,7 +112,9 @@ def _groups(question: Question, ticked: frozenset[str]) -> list[dict[str, Any]]:
     for name in question.chosen.shown:
         if name in entries:
             groups.setdefault(name.partition(":")[0], []).append(_scope(question, entries[name], ticked))
-    shown = [{"resource": each, "title": _title(each), "scopes": scopes} for each, scopes in groups.items()]
+    person = [_about_you(name, ticked) for name in question.chosen.shown if name in _PERSON]
+    shown: list[dict[str, Any]] = [{"resource": OPENID, "title": "Who you are", "scopes": person}] if person else []
+    shown += [{"resource": each, "title": _title(each), "scopes": scopes} for each, scopes in groups.items()]
     if OFFLINE_ACCESS in question.chosen.shown:
         scopes = [{**_AWAY, "ticked": OFFLINE_ACCESS in ticked}]
         shown.append({"resource": OFFLINE_ACCESS, "title": "When you are away", "scopes": scopes})
@@ -122,6 +131,10 @@ def _scope(question: Question, entry: PermissionEntry, ticked: frozenset[str]) -
         "ticked": name in ticked,
         "new": bool(question.chosen.held) and name not in question.chosen.held,
     }
+
+
+def _about_you(name: str, ticked: frozenset[str]) -> dict[str, Any]:
+    return {**_AWAY, "name": name, "words": _PERSON[name], "ticked": name in ticked}
 
 
 def _title(resource: str) -> str:

@@ -81,7 +81,7 @@ def asked(  # noqa: PLR0913
         raise OAuthError(faults.GRANT_NOT_REGISTERED, "unauthorized_client", reason=reason)
     request = messages.read_device_authorization(form)
     endpoint = _endpoint(reader, request.resource, issuer)
-    scopes = authorize.shown_scopes(reader, request.scope, client)
+    scopes = authorize.shown_scopes(reader, request.scope, client, for_server=request.resource is not None)
     if not scopes:
         raise OAuthError(faults.SCOPE_INVALID, "invalid_scope", reason=f"nothing left for client {client.id}")
     return Asked(client=client, resource=endpoint.url, scopes=scopes)

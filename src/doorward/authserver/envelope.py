@@ -48,6 +48,8 @@ class Pending:
     issued_at: Instant
     device: AskingDevice | None = None
     """Set where a device asks. Then ``id`` is its row's, and ``request`` has neither redirect URI nor challenge."""
+    expected: UserId | None = None
+    """Whom the client means by its ``id_token_hint``: nobody else is answered for."""
 
     @property
     def expires_at(self) -> Instant:
@@ -133,6 +135,7 @@ def _members(pending: Pending) -> dict[str, Any]:
         "scopes": pending.scopes,
         "issued_at": pending.issued_at,
         "device": None if pending.device is None else asdict(pending.device),
+        "expected": pending.expected,
     }
 
 
@@ -150,4 +153,5 @@ def _pending(members: Mapping[str, Any]) -> Pending:
         scopes=tuple(members["scopes"]),
         issued_at=Instant(members["issued_at"]),
         device=None if members["device"] is None else AskingDevice(**members["device"]),
+        expected=members["expected"],
     )

@@ -71,11 +71,11 @@ class Introspection:
         # A server decides by what it hears: of a right that holds in some places only it hears with those places.
         held = held_throughout(principal, within, tree) if protects else held_anywhere(principal)
         scopes = held & principal.scopes
-        if not scopes or not good_at or not (protects or principal.client_id == asking.id):
+        if not (scopes or found.identity) or not good_at or not (protects or principal.client_id == asking.id):
             return INACTIVE
         said = {
             "active": True,
-            "scope": scope.join(scopes),
+            "scope": scope.join({*scopes, *found.identity}),
             "client_id": principal.client_id,
             "token_type": "Bearer",
             "iss": self.door.issuer,
@@ -97,11 +97,11 @@ class Introspection:
         if connection is None or standing.why_ended(connection, now) is not None:
             return INACTIVE
         scopes = standing.live_scopes(reader, connection, asking)
-        if not scopes:
+        if not scopes and not standing.only_signs_in(reader, connection):
             return INACTIVE
         return {
             "active": True,
-            "scope": scope.join(scopes),
+            "scope": scope.join({*scopes, *connection.identity}),
             "client_id": asking.id,
             "iss": self.door.issuer,
             "sub": connection.user_id,

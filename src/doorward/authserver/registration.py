@@ -56,6 +56,8 @@ def register(
         auth_method=request.auth_method,
         client_uri=request.client_uri,
         metadata=request.metadata,
+        id_token_signed_response_alg=request.id_token_alg,
+        post_logout_redirect_uris=request.post_logout_redirect_uris,
         created_at=now,
     )
     secret = None if public else mint(SecretKind.CLIENT_SECRET, entropy)

@@ -12,6 +12,7 @@ from doorward.authserver.consent import ConsentRules
 from doorward.authserver.envelope import Envelopes
 from doorward.authserver.grants.outcome import TokenRules
 from doorward.authserver.http.device import DeviceAuthorization, DevicePages
+from doorward.authserver.http.logout import LogoutPages
 from doorward.authserver.http.machine import MachinePaths
 from doorward.authserver.http.metadata import MetadataEndpoints
 from doorward.authserver.http.pages import AuthorizationPages
@@ -19,6 +20,7 @@ from doorward.authserver.http.registration import RegistrationEndpoint
 from doorward.authserver.http.services import Services
 from doorward.authserver.http.tokens import TokenEndpoints
 from doorward.authserver.http.trail import Trails
+from doorward.authserver.http.userinfo import UserinfoEndpoint
 from doorward.authserver.key_sets import KeySets
 from doorward.authserver.lifetimes import LONGEST
 from doorward.credentials.issuer import TokenIssuer
@@ -123,6 +125,8 @@ class AuthServer:
         )
         self._device = DeviceAuthorization(services, tokens=self._tokens)
         self._device_pages = DevicePages(services)
+        self._userinfo = UserinfoEndpoint(services, api_key_prefix=api_key_prefix)
+        self._logout = LogoutPages(services)
         self.describe = self._pages.describe
         """Who waits behind the sign-in page; see ``AuthorizationPages.describe``."""
 
@@ -134,6 +138,8 @@ class AuthServer:
             *self._device.routes(machine),
             *self._registration.routes(machine),
             *self._metadata.routes(machine),
+            *self._userinfo.routes(machine),
             *self._pages.routes(),
             *self._device_pages.routes(),
+            *self._logout.routes(),
         ]

@@ -1,8 +1,9 @@
 """What a connection is still good for: the live rights behind it, asked whenever it gives a token (B12, C23, C24)."""
 
-from doorward.model import Client, Connection, Instant, Permission
+from doorward.model import Client, Connection, Instant, Permission, Status
 from doorward.policy.permission import expand
-from doorward.storage import permissions, servers
+from doorward.protocol.scope import OPENID
+from doorward.storage import accounts, permissions, servers
 from doorward.storage.database import Reader
 
 
@@ -26,6 +27,17 @@ def live_scopes(reader: Reader, connection: Connection, client: Client) -> froze
         return frozenset()
     patterns = permissions.permissions_anywhere(reader, connection.tenant_id, connection.user_id)
     return within_limit(expand(patterns, connection.scopes), client)
+
+
+def only_signs_in(reader: Reader, connection: Connection) -> bool:
+    """Say whether this is a connection that was never for a permission, and whose person may still come through it."""
+    if connection.scopes or OPENID not in connection.identity:
+        return False
+    user = accounts.user_by_id(reader, connection.user_id)
+    if user is None or user.status is not Status.ACTIVE:
+        return False
+    theirs = {tenant.id for tenant, _ in accounts.memberships_of_user(reader, user.id)}
+    return connection.tenant_id in theirs and servers.enabled(reader, connection.tenant_id, connection.server_id)
 
 
 def within_limit(scopes: frozenset[Permission], client: Client) -> frozenset[Permission]:

@@ -69,14 +69,18 @@ def look(
 
 def answer(granted: Granted, *, rules: TokenRules, now: Instant, entropy: Entropy) -> dict[str, str | int]:
     """Mint the access token and return the members of the answer (C32)."""
+    scopes = {*granted.scopes, *granted.identity}
     text, expires_in = rules.issuer.access_token(
         granted.connection,
-        granted.scopes,
+        scopes,
         now=now,
         entropy=entropy,
         ttl=rules.access_ttl if granted.access_ttl is None else granted.access_ttl,
     )
-    return messages.token_response(text, expires_in, granted.scopes, granted.refresh_token)
+    said = messages.token_response(text, expires_in, scopes, granted.refresh_token)
+    if granted.signed_in is None:
+        return said
+    return {**said, "id_token": rules.issuer.id_token(granted.signed_in, access_token=text, now=now)}
 
 
 def _asked(

@@ -49,6 +49,8 @@ class Authenticated:
     audience: str | None
     """The URL an access token is for; None for API keys."""
     not_before: Instant
+    identity: frozenset[str] = frozenset()
+    """What the token's client may be told of the person: ``openid``, ``profile``, ``email``."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,12 +117,18 @@ class Door:
             client_id=connection.client_id,
             scopes=said.scopes & connection.scopes,
             declined=connection.declined,
-            can_step_up=True,
+            # Who only wanted to know who somebody is may not learn what tools there are.
+            can_step_up=bool(connection.scopes),
             resources=connection.resources,
             servers=servers.servers_of_tenant(reader, tenant.id) & {connection.server_id},
             expires_at=said.expires_at,
         )
-        return Authenticated(principal=principal, audience=said.audience, not_before=said.issued_at)
+        return Authenticated(
+            principal=principal,
+            audience=said.audience,
+            not_before=said.issued_at,
+            identity=connection.identity & said.scopes,
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,6 +10,8 @@ from typing import Any, Final
 from doorward.credentials.secret import SecretKind, base64url, mint, next_refresh_token
 from doorward.credentials.signing_keys import SigningKeys
 from doorward.model import SECOND, ClientId, Connection, Entropy, Instant, Permission, Principal, ResourceId, Server
+from doorward.protocol import id_token
+from doorward.protocol.id_token import SignedIn
 
 ACCESS_TOKEN_TYP: Final = "at+jwt"  # noqa: S105  (RFC 9068 section 2.1)
 IDENTITY_TOKEN_TYP: Final = "doorward-identity+jwt"  # noqa: S105
@@ -27,7 +29,7 @@ class TokenIssuer:
         self.current_kid = list(refresh_keys)[-1]
 
     def access_token(
-        self, connection: Connection, scopes: Iterable[Permission], *, now: Instant, entropy: Entropy, ttl: int
+        self, connection: Connection, scopes: Iterable[str], *, now: Instant, entropy: Entropy, ttl: int
     ) -> tuple[str, int]:
         """Return ``(token, expires_in)``; it never outlives the connection. ``ttl`` is in seconds."""
         issued = now // SECOND
@@ -45,6 +47,11 @@ class TokenIssuer:
             "connection": connection.id,
         }
         return self._keys().sign(claims, ACCESS_TOKEN_TYP), max(expires - issued, 0)
+
+    def id_token(self, facts: SignedIn, *, access_token: str, now: Instant) -> str:
+        """Return the ID token that goes with an access token (OIDC Core section 2)."""
+        claims = id_token.claims(facts, issuer=self.issuer, access_token=access_token, now=now)
+        return self._keys().sign(claims, id_token.TYP, facts.algorithm)
 
     @staticmethod
     def first_refresh_token(entropy: Entropy) -> str:

@@ -1,4 +1,4 @@
-"""How signing keys come and go: made, followed by a younger one with overlap, or revoked at once (N4, decision 0030)."""
+"""How signing keys come and go: made, followed by a younger one with overlap, or revoked at once (N4, decision 0043)."""
 
 import json
 from dataclasses import dataclass, replace

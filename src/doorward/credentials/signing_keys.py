@@ -5,7 +5,7 @@ ES256 and RS256 (RFC 7518 sections 3.3 and 3.4). One algorithm per key, fixed he
 
 A key's state follows from the clock alone, so that all nodes agree without a word: *next* until ``signs_from``, then
 *active* until a younger one of its algorithm is, then *retired* and still published until ``verifies_until``, then gone
-(decision 0030).
+(decision 0043).
 """
 
 import json

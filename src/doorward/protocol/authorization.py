@@ -17,6 +17,7 @@ from doorward.protocol.faults import Fault
 
 MAX_STATE = 4096
 MAX_LOGIN_HINT = 320
+MAX_NONCE = 1024
 PROMPTS = frozenset({"none", "login", "consent", "select_account"})
 
 _CLIENT_ID = re.compile(r"[\x20-\x7e]{1,2048}")
@@ -49,6 +50,8 @@ class AuthorizationRequest:
     prompt: frozenset[str]
     login_hint: str | None
     max_age: int | None
+    nonce: str | None = None
+    """Given back in the ID token (OIDC Core section 3.1.2.1)."""
 
     def refusal(self, fault: Fault, error: str, *, issuer: str, reason: str) -> RedirectableError:
         """Return an error of a later step (sign-in, consent, scopes) that goes back to this request's client."""
@@ -114,6 +117,7 @@ def parse_authorization_request(
             scopes=_scopes(values.get("scope")),
             resource=_resource([value for name, value in pairs if name == "resource" and value], issuer, is_resource),
             login_hint=values.get("login_hint", "")[:MAX_LOGIN_HINT] or None,
+            nonce=_nonce(values.get("nonce")),
         )
     except _Refusal as refusal:
         if refusal.fault is faults.STATE_INVALID:
@@ -167,6 +171,8 @@ def _flow(values: dict[str, str], client: Client) -> None:
         raise _Refusal(faults.REQUEST_OBJECT, "request_not_supported", "request sent")
     if "request_uri" in values:
         raise _Refusal(faults.REQUEST_URI, "request_uri_not_supported", "request_uri sent")
+    if "registration" in values:
+        raise _Refusal(faults.REGISTRATION_OBJECT, "registration_not_supported", "registration sent")
     response_type = values.get("response_type")
     if response_type is None:
         raise _Refusal(faults.RESPONSE_TYPE_MISSING, "invalid_request", "no response_type")
@@ -203,6 +209,12 @@ def _max_age(text: str | None) -> int | None:
     if _SECONDS.fullmatch(text) is None:
         raise _Refusal(faults.MAX_AGE_INVALID, "invalid_request", f"max_age {text[:64]!r}")
     return int(text)
+
+
+def _nonce(text: str | None) -> str | None:
+    if text is not None and (len(text) > MAX_NONCE or not _is_text(text)):
+        raise _Refusal(faults.NONCE_INVALID, "invalid_request", f"nonce of {len(text)} characters")
+    return text
 
 
 def _scopes(text: str | None) -> tuple[str, ...] | None:

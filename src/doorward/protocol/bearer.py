@@ -43,7 +43,7 @@ def read(values: Sequence[bytes]) -> str | None:
 
 def challenge(
     *,
-    resource_metadata: str,
+    resource_metadata: str | None,
     scope: Iterable[str] | None = None,
     error: str | None = None,
     description: str | None = None,
@@ -60,4 +60,4 @@ def challenge(
         "resource_metadata": resource_metadata,
     }
     quoted = (f'{name}="{_UNQUOTABLE.sub("", value)}"' for name, value in parameters.items() if value is not None)
-    return "Bearer " + ", ".join(quoted)
+    return ("Bearer " + ", ".join(quoted)).rstrip()

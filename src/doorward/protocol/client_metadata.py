@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from doorward.model import SECOND, Client, ClientAuthMethod
-from doorward.protocol import faults, jsonrpc, redirect_uri, scope, signed_jwt
+from doorward.protocol import faults, id_token, jsonrpc, redirect_uri, scope, signed_jwt
 from doorward.protocol.errors import JsonRpcError, OAuthError, PageError, ProtocolError
 from doorward.protocol.faults import Fault
 from doorward.protocol.plain_text import is_visible
@@ -30,6 +30,7 @@ _URI_MEMBERS = ("client_uri", "logo_uri", "tos_uri", "policy_uri", "jwks_uri", "
 _URI_LIST_MEMBERS = ("post_logout_redirect_uris", "request_uris")
 _ECHOED_URIS = frozenset({"client_uri", "logo_uri", "tos_uri", "policy_uri"})
 _TEXT_MEMBERS = ("software_id", "software_version", "application_type")
+_OPENID_MEMBERS = frozenset({"id_token_signed_response_alg", "post_logout_redirect_uris"})
 _FORBIDDEN_IN_DOCUMENT = frozenset({"client_secret", "client_secret_expires_at"})
 _PRIVATE_KEY_MEMBERS = frozenset({"d", "p", "q", "dp", "dq", "qi", "k", "oth"})
 _REGISTRABLE_METHODS = (ClientAuthMethod.NONE, ClientAuthMethod.SECRET_POST, ClientAuthMethod.SECRET_BASIC)
@@ -63,6 +64,8 @@ class RegistrationRequest:
     scopes: tuple[str, ...] | None
     client_uri: str | None
     metadata: Mapping[str, object]
+    id_token_alg: str = id_token.ALGORITHMS[0]
+    post_logout_redirect_uris: tuple[str, ...] = ()
     jwks: tuple[Mapping[str, str], ...] = ()
     """Of a document that declares ``private_key_jwt``."""
     jwks_uri: str | None = None
@@ -191,7 +194,15 @@ def _read(
     if "contacts" in members:
         metadata["contacts"] = [_short_text("contacts", each) for each in _list("contacts", members["contacts"])]
     _check_response_types(members, grants)
+    algorithm = members.get("id_token_signed_response_alg", id_token.ALGORITHMS[0])
+    if algorithm not in id_token.ALGORITHMS:
+        raise _invalid(faults.METADATA_INVALID, f"id_token_signed_response_alg {str(algorithm)[:64]!r}")
+    after = tuple(dict.fromkeys(_list("post_logout_redirect_uris", members.get("post_logout_redirect_uris") or [])))
+    # Echoed and part of the canonical key only where they were said.
+    metadata |= {name: members[name] for name in _OPENID_MEMBERS & members.keys()}
     return RegistrationRequest(
+        id_token_alg=algorithm,
+        post_logout_redirect_uris=after,
         name=_name(members.get("client_name"), uris),
         redirect_uris=uris,
         auth_method=_auth_method(members.get("token_endpoint_auth_method", "none"), methods),

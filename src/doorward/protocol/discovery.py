@@ -11,8 +11,9 @@ from enum import StrEnum
 from typing import Any
 
 from doorward.model import ClientAuthMethod
+from doorward.protocol import id_token
 from doorward.protocol.pkce import METHOD
-from doorward.protocol.scope import OFFLINE_ACCESS, OIDC_SCOPES
+from doorward.protocol.scope import IDENTITY_SCOPES, OFFLINE_ACCESS, OIDC_SCOPES
 from doorward.protocol.signed_jwt import ALGORITHMS
 from doorward.protocol.token import ALL_GRANT_TYPES
 
@@ -23,6 +24,8 @@ REVOCATION_PATH = "/oauth/revoke"
 INTROSPECTION_PATH = "/oauth/introspect"
 DEVICE_AUTHORIZATION_PATH = "/oauth/device_authorization"
 JWKS_PATH = "/oauth/jwks.json"
+USERINFO_PATH = "/oauth/userinfo"
+END_SESSION_PATH = "/oauth/logout"
 
 
 class DocumentKind(StrEnum):
@@ -66,7 +69,7 @@ def authorization_server_metadata(
 ) -> dict[str, Any]:
     """Return the authorization server's document (RFC 8414 section 2), without null members.
 
-    ``scopes`` are the permissions anybody may ask for; ``offline_access`` is added here and only here (ruling 7).
+    ``scopes`` are the permissions anybody may ask for; those of OpenID Connect are added here and only here (ruling 7).
     ``registration`` says whether clients may register themselves, ``documents`` whether metadata documents count.
     """
     methods = [method.value for method in ClientAuthMethod]
@@ -90,7 +93,17 @@ def authorization_server_metadata(
         "introspection_endpoint_auth_signing_alg_values_supported": list(ALGORITHMS),
         "client_id_metadata_document_supported": documents,
         "authorization_response_iss_parameter_supported": True,
-        "scopes_supported": [*sorted(set(scopes) - {OFFLINE_ACCESS}), OFFLINE_ACCESS],
+        "scopes_supported": [*sorted(set(scopes) - OIDC_SCOPES), *IDENTITY_SCOPES, OFFLINE_ACCESS],
+        "userinfo_endpoint": issuer + USERINFO_PATH,
+        "end_session_endpoint": issuer + END_SESSION_PATH,
+        "subject_types_supported": ["public"],
+        "id_token_signing_alg_values_supported": list(id_token.ALGORITHMS),
+        "claims_supported": list(id_token.CLAIMS),
+        "prompt_values_supported": ["none", "login", "consent", "select_account"],
+        "claims_parameter_supported": False,
+        "request_parameter_supported": False,
+        # True where it is left out (OIDC Discovery section 3).
+        "request_uri_parameter_supported": False,
     }
     return {**document, "registration_endpoint": issuer + REGISTRATION_PATH} if registration else document
 

@@ -139,6 +139,30 @@ RESOURCE_UNKNOWN = Fault(
     "The resource is not the URL of an MCP server here, or two different ones were named.",
     "Use the server URL exactly as it is shown on the setup page.",
 )
+REGISTRATION_OBJECT = Fault(
+    "DW-150",
+    "Self-issued registration is not accepted",
+    "The parameter registration is not supported.",
+    "Register the client at the registration endpoint.",
+)
+NONCE_INVALID = Fault(
+    "DW-151",
+    "The nonce cannot be kept",
+    "The nonce is longer than 1024 characters or is not text.",
+    "Send a shorter nonce.",
+)
+ID_TOKEN_HINT_INVALID = Fault(
+    "DW-152",
+    "The hint is not an ID token of this app",
+    "The id_token_hint was not made here, was not made for this client, or its key is gone.",
+    "Send the last ID token that the client got here, or leave the hint out.",
+)
+LOGOUT_INVALID = Fault(
+    "DW-153",
+    "The sign-out request contradicts itself",
+    "The sign-out request repeats a parameter, or its client_id is not the one that the ID token was made for.",
+    "Send each parameter once, and the client_id that the ID token names.",
+)
 LOGIN_REQUIRED = Fault(
     "DW-118",
     "Nobody is signed in",
@@ -485,6 +509,12 @@ CREDENTIAL_INVALID = Fault(
     "The credential is not valid",
     "The token or key is unknown, expired or revoked.",
     "Connect again, or create a new key.",
+)
+OPENID_MISSING = Fault(
+    "DW-350",
+    "The app was not allowed to know who you are",
+    "The access token was not approved for the scope openid.",
+    "Connect again with the scope openid, and leave it ticked.",
 )
 SCOPE_INSUFFICIENT = Fault(
     "DW-307",

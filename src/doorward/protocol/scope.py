@@ -7,6 +7,9 @@ from doorward.protocol.errors import OAuthError
 from doorward.protocol.faults import SCOPE_INVALID
 
 OFFLINE_ACCESS = "offline_access"
+OPENID, PROFILE, EMAIL = "openid", "profile", "email"
+IDENTITY_SCOPES = (OPENID, PROFILE, EMAIL)
+"""What a client may be told of a person (OpenID Connect Core sections 3.1.2.1 and 5.4)."""
 OIDC_SCOPES = frozenset({"openid", "profile", "email", "address", "phone", OFFLINE_ACCESS})
 """Scopes that ask for no permission (OpenID Connect Core sections 5.4 and 11). Clients send them unasked."""
 
@@ -43,6 +46,12 @@ def narrow(asked: Iterable[str] | None, permitted: Collection[str]) -> tuple[str
     wanted = () if asked is None else tuple(asked)
     kept = tuple(scope for scope in wanted if scope in permitted)
     return kept if kept or set(wanted) - OIDC_SCOPES else None
+
+
+def identity(asked: Iterable[str] | None) -> tuple[str, ...]:
+    """Return what was asked of the person's identity. Nothing without ``openid``: then it is no OpenID request."""
+    wanted = () if asked is None else tuple(asked)
+    return tuple(each for each in IDENTITY_SCOPES if each in wanted) if OPENID in wanted else ()
 
 
 def join(scopes: Iterable[str]) -> str:

@@ -96,6 +96,8 @@ class ClientDeclared:
     introspects: tuple[str, ...] | None
     access_ttl: int | None
     device: bool | None
+    post_logout_redirect_uris: tuple[str, ...] | None
+    id_token_alg: str | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

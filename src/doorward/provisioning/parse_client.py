@@ -8,6 +8,7 @@ from doorward.credentials.client_assertion import importable
 from doorward.model import ClientAuthMethod
 from doorward.protocol.client_metadata import is_metadata_document_url
 from doorward.protocol.errors import OAuthError
+from doorward.protocol.id_token import ALGORITHMS
 from doorward.protocol.redirect_uri import registrable
 from doorward.protocol.signed_jwt import public_keys
 from doorward.provisioning import names
@@ -16,14 +17,16 @@ from doorward.provisioning.reading import Place
 from doorward.provisioning.values import choice, flag, lifetime, needed, permissions, title, values
 
 _ID: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
+_OPENID: Final = ("post_logout_redirect_uris", "id_token_signed_response_alg")
 _FOR_MACHINES: Final = ("service_account", "introspects", "jwks", "jwks_uri")
 
 
 def parse_client(place: Place) -> ClientDeclared:
     """Return one client. Raises ``DocumentError``."""
     table = place.table(
-        "id", "name", "redirect_uris", "type", "auth_method", "scopes", "access_ttl", "device", *_FOR_MACHINES
-    )
+        "id", "name", "redirect_uris", "type", "auth_method", "scopes", "access_ttl", "device", *_OPENID,
+        *_FOR_MACHINES,
+    )  # fmt: skip
     given = table.get("id")
     if given is not None and not _ID.fullmatch(given.text()):
         given.refuse("cannot be a client's id", "Use letters, digits, '.', '_' and '-'")
@@ -43,6 +46,8 @@ def parse_client(place: Place) -> ClientDeclared:
         service_account=_email(table.get("service_account")),
         introspects=values(table.get("introspects")),
         device=device,
+        post_logout_redirect_uris=_after(table.get("post_logout_redirect_uris")),
+        id_token_alg=_algorithm(table.get("id_token_signed_response_alg")),
     )
 
 
@@ -60,6 +65,16 @@ def _redirect_uris(place: Place) -> tuple[str, ...]:
                 f"refused as a redirect URI ({wrong.reason})", "Use https, http on loopback, or the app's scheme"
             )
     return uris
+
+
+def _after(place: Place | None) -> tuple[str, ...] | None:
+    return None if place is None else (_redirect_uris(place) if place.value else ())
+
+
+def _algorithm(place: Place | None) -> str | None:
+    if place is not None and place.text() not in ALGORITHMS:
+        place.refuse(f"{place.text()[:80]!r} is not known", "Write RS256 or ES256")
+    return None if place is None else place.text()
 
 
 def _auth_method(table: dict[str, Place]) -> ClientAuthMethod:

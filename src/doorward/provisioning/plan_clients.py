@@ -33,6 +33,7 @@ _WORDS: Final = {
     "name": "name", "redirect_uris": "redirect URIs", "scope_limit": "scopes", "auth_method": "authentication",
     "jwks": "keys", "jwks_uri": "address of its keys", "service_account": "service account",
     "service_tenant": "tenant", "introspects": "introspection", "access_ttl": "access token lifetime",
+    "id_token_signed_response_alg": "ID token algorithm", "post_logout_redirect_uris": "sign-out URIs",
 }  # fmt: skip
 _COMING: Final = ""
 """Stands for the id of what the same document adds: equal to no stored one."""
@@ -135,6 +136,12 @@ def _merged(reader: Reader, slug: str, entry: ClientDeclared) -> Client:
             scope_limit=base.scope_limit if entry.scopes is None else entry.scopes,
             access_ttl=base.access_ttl if entry.access_ttl is None else entry.access_ttl,
             **_keys(base, entry),
+            id_token_signed_response_alg=entry.id_token_alg or base.id_token_signed_response_alg,
+            post_logout_redirect_uris=(
+                base.post_logout_redirect_uris
+                if entry.post_logout_redirect_uris is None
+                else entry.post_logout_redirect_uris
+            ),
         ),
     )
     if merged.auth_method is ClientAuthMethod.PRIVATE_KEY_JWT and not (merged.jwks or merged.jwks_uri):

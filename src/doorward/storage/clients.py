@@ -155,6 +155,7 @@ def _columns(client: Client) -> dict[str, object]:
         "scope_limit": None if limit is None else records.joined(limit),
         "metadata": records.mapped(client.metadata),
         "jwks": records.key_list(client.jwks),
+        "post_logout_redirect_uris": records.listed(client.post_logout_redirect_uris),
         "introspects": records.joined(client.introspects),
     }
 
@@ -175,6 +176,8 @@ def _client(row: Row) -> Client:
         jwks_uri=row.jwks_uri,
         service_account=row.service_account,
         service_tenant=row.service_tenant,
+        id_token_signed_response_alg=row.id_token_signed_response_alg,
+        post_logout_redirect_uris=records.texts(row.post_logout_redirect_uris),
         introspects=frozenset(map(ServerId, row.introspects.split())),
         access_ttl=row.access_ttl,
         status=Status(row.status),

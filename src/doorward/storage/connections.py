@@ -113,6 +113,7 @@ def insert_connection(tx: Transaction, connection: Connection) -> None:
         "scopes": records.joined(connection.scopes),
         "declined": records.joined(connection.declined),
         "asked": records.joined(connection.asked),
+        "identity": records.joined(connection.identity),
         "resources": records.narrowed(connection.resources),
     }
     tx.run(_INSERT, params)
@@ -215,6 +216,7 @@ def code_by_fingerprint(reader: Reader, fingerprint: Fingerprint) -> Authorizati
         client_id=ClientId(row.client_id),
         redirect_uri=row.redirect_uri,
         redirect_uri_sent=bool(row.redirect_uri_sent),
+        nonce=row.nonce,
         code_challenge=row.code_challenge,
         resource=row.resource,
         created_at=Instant(row.created_at),
@@ -308,6 +310,8 @@ def _connection(row: Row) -> Connection:
         scopes=records.permissions(row.scopes),
         declined=records.permissions(row.declined),
         asked=records.permissions(row.asked),
+        identity=frozenset(row.identity.split()),
+        authenticated_at=row.authenticated_at,
         resources=records.subtrees(row.resources),
         redirect_uri=row.redirect_uri,
         browser=row.browser,

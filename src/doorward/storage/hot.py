@@ -9,7 +9,8 @@ from typing import Final
 from doorward.storage.statements import Statement
 
 CODE: Final = Statement(
-    "SELECT fingerprint, connection_id, tenant_id, client_id, redirect_uri, redirect_uri_sent, code_challenge, resource,"
+    "SELECT fingerprint, connection_id, tenant_id, client_id, redirect_uri, redirect_uri_sent, nonce, code_challenge,"
+    " resource,"
     " created_at, expires_at, used_at, failed_attempts FROM authorization_codes WHERE fingerprint = :fingerprint"
 )
 
@@ -33,8 +34,9 @@ INSERT_REFRESH_TOKEN: Final = Statement(
 )
 
 CONNECTION: Final = Statement(
-    "SELECT id, tenant_id, user_id, client_id, server_id, resource, scopes, declined, asked, resources, redirect_uri,"
-    " browser, created_at, expires_at, activated_at, revoked_at, revoked_reason FROM connections WHERE id = :id"
+    "SELECT id, tenant_id, user_id, client_id, server_id, resource, scopes, declined, asked, identity, authenticated_at,"
+    " resources, redirect_uri, browser, created_at, expires_at, activated_at, revoked_at, revoked_reason FROM connections"
+    " WHERE id = :id"
 )
 
 API_KEY: Final = Statement(

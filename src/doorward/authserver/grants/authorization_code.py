@@ -12,6 +12,7 @@ from doorward.accounts.notices import CODE_REPLAYED
 from doorward.authserver import standing
 from doorward.authserver.connections import end_replayed
 from doorward.authserver.grants.outcome import Granted, Refused, TokenRules
+from doorward.authserver.grants.who import with_identity
 from doorward.credentials.secret import SecretKind, well_formed
 from doorward.model import (
     SECOND,
@@ -63,7 +64,7 @@ def redeem(
     connection, scopes = live(tx, code.connection_id, client, now)
     if not connections.use_code(tx, code.fingerprint, now):
         raise _invalid("lost the race for this code")
-    return activate(tx, connection, scopes, client, rules=rules, now=now, entropy=entropy)
+    return activate(tx, connection, scopes, client, rules=rules, now=now, entropy=entropy, nonce=code.nonce)
 
 
 def _find(tx: Transaction, text: str, client: Client, rules: TokenRules) -> AuthorizationCode:
@@ -105,14 +106,14 @@ def live(
     if connection is None or ended is not None:
         raise _invalid(ended or "no connection", faults.CONNECTION_ENDED)
     scopes = standing.live_scopes(tx, connection, client)
-    if not scopes:
+    if not scopes and not standing.only_signs_in(tx, connection):
         raise _invalid("nothing is left of what was approved", faults.CONNECTION_ENDED)
     return connection, scopes
 
 
 def activate(  # noqa: PLR0913
     tx: Transaction, connection: Connection, scopes: frozenset[Permission], client: Client, *, rules: TokenRules,
-    now: Instant, entropy: Entropy,
+    now: Instant, entropy: Entropy, nonce: str | None = None,
 ) -> Granted:  # fmt: skip
     """Mark the connection as redeemed and return what it gives, with the first refresh token if one belongs to it."""
     connections.activate_connection(tx, connection.id, now)
@@ -125,7 +126,8 @@ def activate(  # noqa: PLR0913
         refresh_token = rules.issuer.first_refresh_token(entropy)
         record = new_refresh_token(connection, rules.fingerprinter.of(refresh_token), rules=rules, now=now, parent=None)
         connections.insert_refresh_token(tx, record)
-    return Granted(connection=connection, scopes=scopes, refresh_token=refresh_token)
+    granted = Granted(connection=connection, scopes=scopes, refresh_token=refresh_token)
+    return with_identity(tx, granted, client, nonce=nonce)
 
 
 def new_refresh_token(

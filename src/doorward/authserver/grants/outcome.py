@@ -8,6 +8,7 @@ from doorward.credentials.issuer import TokenIssuer
 from doorward.credentials.secret import Fingerprinter
 from doorward.model import Connection, Permission
 from doorward.protocol.errors import OAuthError
+from doorward.protocol.id_token import SignedIn
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,6 +33,10 @@ class Granted:
     refresh_token: str | None
     access_ttl: int | None = None
     """How long the access token lives, in seconds, where the grant says so itself."""
+    identity: frozenset[str] = frozenset()
+    """What of the person this access token tells at the userinfo endpoint."""
+    signed_in: SignedIn | None = None
+    """An ID token goes with it."""
 
     @override
     def __repr__(self) -> str:

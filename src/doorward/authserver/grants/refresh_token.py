@@ -11,6 +11,7 @@ from doorward.authserver import standing
 from doorward.authserver.connections import end_replayed
 from doorward.authserver.grants.authorization_code import new_refresh_token
 from doorward.authserver.grants.outcome import Granted, Refused, TokenRules
+from doorward.authserver.grants.who import with_identity
 from doorward.credentials.secret import SecretKind, well_formed
 from doorward.model import SECOND, Client, Connection, Fingerprint, Instant, Permission, RefreshToken
 from doorward.protocol import faults, resource
@@ -42,7 +43,8 @@ def refresh(
     if connections.use_refresh_token(tx, token.fingerprint, now):
         record = new_refresh_token(connection, fingerprint, rules=rules, now=now, parent=token.fingerprint)
         connections.insert_refresh_token(tx, record)
-    return Granted(connection=connection, scopes=scopes, refresh_token=successor)
+    granted = Granted(connection=connection, scopes=scopes, refresh_token=successor)
+    return with_identity(tx, granted, client, asked=request.scope)
 
 
 def _find(tx: Transaction, text: str, client: Client, rules: TokenRules) -> RefreshToken:
@@ -95,7 +97,7 @@ def _scopes(
     if request.resource is not None and resource.match(request.resource, [connection.resource, origin]) is None:
         raise OAuthError(faults.TOKEN_RESOURCE, "invalid_target", reason=f"asked for {request.resource[:200]!r}")
     live = standing.live_scopes(tx, connection, client)
-    if not live:
+    if not live and not standing.only_signs_in(tx, connection):
         raise _invalid("the user may do nothing of what was approved", faults.CONNECTION_ENDED)
     # Clients repeat what they asked for at first, not what was approved of it: that widens nothing and is dropped, as
     # what nobody knows was (ruling 7). What the person never saw is refused (C21).

@@ -1,7 +1,7 @@
 """The pages of an authorization: the request comes in, the person is asked, the client is answered (flow 1)."""
 
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from functools import partial
 from typing import Final
 from urllib.parse import urlencode
@@ -52,10 +52,11 @@ class AuthorizationPages:
             Route(CONSENT_PATH, noted(self._take_answer), methods=["POST"]),
         ]
 
-    async def describe(self, next_path: str, browser: str | None) -> tuple[str, str | None] | None:
+    async def describe(self, next_path: str, browser: str | None) -> tuple[str, str | None, str | None] | None:
         """Return who waits behind the sign-in page, if ``next_path``, where the person goes then, is a request.
 
-        The client's own name, and of a tenant what the server's URL tells anybody: its slug, whether it exists or not.
+        The client's own name, and of a tenant what the server's URL tells anybody: its slug, whether it exists or not;
+        and the address that the client thinks is the person's (``login_hint``), which proves nothing.
         """
         path, _, query = next_path.partition("?")
         try:
@@ -63,7 +64,7 @@ class AuthorizationPages:
             pending = self._with.envelopes.open_request(sealed, browser, now=self._with.now())
         except (PageError, ValueError):
             return None
-        return pending.client_name, pending.tenant_slug
+        return pending.client_name, pending.tenant_slug, pending.request.login_hint
 
     async def _authorize(self, request: Request) -> Response:
         pairs = await _authorization_parameters(request)
@@ -161,8 +162,8 @@ class AuthorizationPages:
             if answer == "deny":
                 return consent.deny(tx, shown, rules=rules, now=now, request_id=name)
             outcome = consent.approve(
-                tx, shown, tenant_slug=tenant_slug, ticked=ticked, rules=rules, now=now, entropy=self._with.entropy,
-                request_id=name, browser=installed,
+                tx, shown, tenant_slug=tenant_slug, ticked=ticked, authenticated_at=step.session.authenticated_at,
+                rules=rules, now=now, entropy=self._with.entropy, request_id=name, browser=installed,
             )  # fmt: skip
             consent_memory.keep(tx, shown, outcome, remember=remember, directory=rules.directory, now=now)
             return outcome
@@ -192,6 +193,7 @@ class AuthorizationPages:
             if answered is not None:
                 _took(trail(request), answered)
                 return see_other(answered.location)
+        self._keep_silent(pending)
         browser = self._with.cookies.browser_id(request) or ""
         sealed = self._with.envelopes.seal_request(pending, browser, entropy=self._with.entropy)
         if isinstance(found, SignIn):
@@ -220,7 +222,8 @@ class AuthorizationPages:
             if pending.device is not None and not device.still_waits(reader, pending, now):
                 raise PageError(faults.REQUEST_EXPIRED, reason=f"device request {pending.id} is over")
             slug = None if again is None else again.tenant_slug
-            return consent.question(reader, pending, step.user, rules=rules, tenant_slug=slug, browser=installed)
+            with self._silent(pending):
+                return consent.question(reader, pending, step.user, rules=rules, tenant_slug=slug, browser=installed)
 
         mine = trail(request)
         mine.about(pending, self._with.public_url)
@@ -245,13 +248,28 @@ class AuthorizationPages:
             return None
 
         def decide(tx: Transaction) -> Answered | None:
-            self._with.require_session(tx, secret, now)
+            session, _ = self._with.require_session(tx, secret, now)
             return consent_memory.approve_as_before(
-                tx, asked.pending, asked.user, rules=self._consent_rules, now=now, entropy=self._with.entropy,
-                request_id=name, browser=installed,
+                tx, asked.pending, asked.user, authenticated_at=session.authenticated_at, rules=self._consent_rules,
+                now=now, entropy=self._with.entropy, request_id=name, browser=installed,
             )  # fmt: skip
 
         return await self._with.database.write(decide)
+
+    @contextmanager
+    def _silent(self, pending: Pending) -> Iterator[None]:
+        """Turn the refusal of a page into the client's answer where it forbids pages."""
+        try:
+            yield
+        except PageError:
+            self._keep_silent(pending)
+            raise
+
+    def _keep_silent(self, pending: Pending) -> None:
+        """Answer the client where it forbids pages and there would be one now, of whatever kind (prompt=none)."""
+        refused = authorize.consent_required(pending, self._with.public_url)
+        if refused is not None:
+            raise refused
 
     def _installed_here(self, request: Request, pending: Pending) -> Fingerprint | None:
         """Return what tells this browser's device from others, as it is stored; None for a client on another one."""
@@ -263,6 +281,7 @@ class AuthorizationPages:
             reader,
             pairs,
             directory=self._with.directory,
+            keys=self._with.keys.look(reader),
             issuer=self._with.public_url,
             now=now,
             entropy=self._with.entropy,

@@ -52,10 +52,12 @@ class Services:
         """Return the live session behind a cookie's ``secret``, and its active user."""
         return session_user(reader, secret, fingerprinter=self.fingerprinter, now=now)
 
-    def require_session(self, tx: Transaction, secret: str | None, now: Instant) -> None:
+    def require_session(self, tx: Transaction, secret: str | None, now: Instant) -> SignedIn:
         """Look again in the transaction of a change: who signed out meanwhile changes nothing (G11)."""
-        if self.session(tx, secret, now) is None:
+        found = self.session(tx, secret, now)
+        if found is None:
             raise Refused(faults.SIGNED_OUT, status=403, reason="session ended meanwhile")
+        return found
 
     def session_secret(self, request: Request) -> str | None:
         """Return what the session cookie holds."""
