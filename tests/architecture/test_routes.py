@@ -38,8 +38,11 @@ KNOWN = {
     "/oauth/introspect": CLIENT,
     "/oauth/device_authorization": CLIENT,
     "/oauth/jwks.json": ANYBODY,
+    "/oauth/logout": PERSON,
+    "/oauth/logout/confirm": PERSON,
     "/oauth/revoke": CLIENT,
     "/oauth/token": CLIENT,
+    "/oauth/userinfo": CLIENT,
     "/register": CLIENT,
     "/revoke": CLIENT,
     "/settings": PERSON,
@@ -52,10 +55,12 @@ KNOWN = {
     "/sign-out": PERSON,
     "/static/{digest}/{name}": ANYBODY,
     "/token": CLIENT,
+    "/userinfo": CLIENT,
     "/{inner:path}/.well-known/{rest:path}": ANYBODY,
 }
-STARTS_ON_ANOTHER_SITE = {"/authorize", "/oauth/authorize"}
-"""A client's own page may send its user here by a form (OpenID Connect Core section 3.1.2.1); it has no effect."""
+STARTS_ON_ANOTHER_SITE = {"/authorize", "/oauth/authorize", "/oauth/logout"}
+"""A client's own page may send its user here by a form (OpenID Connect Core section 3.1.2.1); it has no
+effect. So is sign-out (RP-Initiated Logout section 2): it sends the browser on to the same wish by GET."""
 
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "PROPFIND")
 BODIES = (b"", b"\x00\xff\xfe", b"{", b'{"a":1,"a":2}', b"a=1&a=2&%zz", b"[" * 2000)

@@ -97,7 +97,8 @@ async def test_scopes_that_ask_for_no_permission_give_the_default_ones(
     client = await introduced(deployment, "codex")
     tokens = await whole_way(client, scope=scope)
     expected = "documents:read" if scope and "made:up" in scope else "documents:read documents:write"
-    assert tokens["scope"] == expected
+    assert set(tokens["scope"].split()) - {"openid", "profile", "email"} == set(expected.split())
+    assert ("id_token" in tokens) is ("openid" in (scope or ""))
 
 
 @pytest.mark.parametrize("resource", [None, MCP, f"{MCP}/", ISSUER, f"{ISSUER}/", "HTTP://127.0.0.1:8080/mcp"])

@@ -36,6 +36,7 @@ def shown(house: House, **change: Any) -> str:
         "message": None,
         "remember_days": None,
         "nothing": False,
+        "only_signs_in": False,
     }
     return bytes(house.pages.render("consent.html", may_leave=True, **(context | change)).body).decode()
 
