@@ -215,7 +215,7 @@ def check(settings: Settings) -> None:
     prefix = settings.api_keys.prefix
     if not (2 <= len(prefix) <= 8 and prefix.isascii() and prefix.isalnum() and prefix == prefix.lower()):  # noqa: PLR2004
         raise SettingsError("api_keys.prefix: 2 to 8 lower-case letters or digits. Choose another prefix.")
-    if prefix in {"dwc", "dwr", "dws", "dwk", "dwd"}:
+    if prefix in {"dwc", "dwr", "dws", "dwk", "dwd", "dwg"}:
         raise SettingsError("api_keys.prefix: used for another kind of secret. Choose another prefix.")
 
 

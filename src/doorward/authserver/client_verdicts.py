@@ -15,7 +15,7 @@ from doorward.authserver.clients import ClientDirectory
 from doorward.model import Client, ClientId, Connection, Instant, TenantId, UserId
 from doorward.protocol import client_metadata, redirect_uri
 from doorward.protocol.errors import OAuthError
-from doorward.storage import client_verdicts, connections
+from doorward.storage import accounts, client_verdicts, connections
 from doorward.storage.client_verdicts import EVERYWHERE, Verdict, VerdictKind
 from doorward.storage.database import Reader, Transaction
 
@@ -121,5 +121,7 @@ def _end(tx: Transaction, verdict: Verdict, living: list[Connection]) -> int:
 
 
 def _lock(tx: Transaction, word: Word) -> None:
-    if word.tenant_id != EVERYWHERE:
-        tx.lock_tenant(word.tenant_id, for_rights=True)
+    # Of everywhere: all, in one order. Otherwise an approval that was being written would outlive the denial.
+    everywhere = word.tenant_id == EVERYWHERE
+    for tenant_id in sorted(tenant.id for tenant in accounts.all_tenants(tx)) if everywhere else [word.tenant_id]:
+        tx.lock_tenant(tenant_id, for_rights=True)

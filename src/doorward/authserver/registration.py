@@ -11,6 +11,7 @@ from doorward.credentials.secret import Fingerprinter, SecretKind, base64url, mi
 from doorward.model import SECOND, Client, ClientAuthMethod, ClientId, ClientKind, Entropy, Instant
 from doorward.protocol import faults
 from doorward.protocol.client_metadata import RegistrationRequest, canonical_key, registration_response
+from doorward.protocol.discovery import REGISTRATION_PATH
 from doorward.protocol.errors import OAuthError
 from doorward.protocol.scope import OFFLINE_ACCESS
 from doorward.storage import clients, permissions
@@ -38,8 +39,9 @@ class Registered:
 
 
 def register(
-    tx: Transaction, request: RegistrationRequest, *, fingerprinter: Fingerprinter, now: Instant, entropy: Entropy
-) -> Registered:
+    tx: Transaction, request: RegistrationRequest, *, issuer: str, fingerprinter: Fingerprinter, now: Instant,
+    entropy: Entropy,
+) -> Registered:  # fmt: skip
     """Store a client that registers itself. It is asked about at every consent, whatever it says of itself (E14).
 
     A public client with the same metadata (loopback ports left out) is the same client again: repeated registrations
@@ -50,15 +52,8 @@ def register(
     client = Client(
         id=ClientId("client_" + base64url(entropy(16))),  # E13: not sequential, and unlike a URL
         kind=ClientKind.DYNAMIC,
-        name=request.name,
-        redirect_uris=request.redirect_uris,
-        grant_types=request.grant_types,
-        auth_method=request.auth_method,
-        client_uri=request.client_uri,
-        metadata=request.metadata,
-        id_token_signed_response_alg=request.id_token_alg,
-        post_logout_redirect_uris=request.post_logout_redirect_uris,
         created_at=now,
+        **described(request),
     )
     secret = None if public else mint(SecretKind.CLIENT_SECRET, entropy)
     stored = clients.insert_client(
@@ -71,7 +66,32 @@ def register(
         clients.note_registration(tx, stored.id, now)
     else:
         audit.record(tx, name="client:registered", at=now, subject=client.id, detail={"client": client.name})
-    return Registered(registration_response(request, stored, scopes=_echoed(tx, request), client_secret=secret))
+    answer = registration_response(request, stored, scopes=echoed(tx, request), client_secret=secret)
+    if not public:
+        token = mint(SecretKind.REGISTRATION, entropy)
+        clients.put_registration_token(tx, client.id, fingerprinter.of(token))
+        answer |= management(issuer, client.id, token)
+    return Registered(answer)
+
+
+def described(request: RegistrationRequest) -> dict[str, Any]:
+    """Return the fields of ``Client`` that its own metadata decides, at registration and at each change."""
+    return {
+        "name": request.name,
+        "redirect_uris": request.redirect_uris,
+        "grant_types": request.grant_types,
+        "auth_method": request.auth_method,
+        "client_uri": request.client_uri,
+        "metadata": request.metadata,
+        "id_token_signed_response_alg": request.id_token_alg,
+        "post_logout_redirect_uris": request.post_logout_redirect_uris,
+    }
+
+
+def management(issuer: str, client_id: ClientId, token: str) -> dict[str, str]:
+    """Return where and with what a client manages its registration (RFC 7592 section 3)."""
+    uri = f"{issuer}{REGISTRATION_PATH}/{client_id}"
+    return {"registration_client_uri": uri, "registration_access_token": token}
 
 
 def again(reader: Reader, request: RegistrationRequest, *, now: Instant) -> Registered | None:
@@ -86,7 +106,7 @@ def again(reader: Reader, request: RegistrationRequest, *, now: Instant) -> Regi
     if found is None:
         return None
     client, registered_at = found
-    answer = registration_response(request, client, scopes=_echoed(reader, request), client_secret=None)
+    answer = registration_response(request, client, scopes=echoed(reader, request), client_secret=None)
     return Registered(answer, to_be_noted=registered_at + NOTED_EVERY <= now)
 
 
@@ -111,7 +131,8 @@ def closed() -> OAuthError:
     return OAuthError(faults.REGISTRATION_CLOSED, "access_denied", reason="registration policy is off", status=403)
 
 
-def _echoed(reader: Reader, request: RegistrationRequest) -> list[str] | None:
+def echoed(reader: Reader, request: RegistrationRequest) -> list[str] | None:
+    """Return what of the scopes that a client names exists; they limit nothing."""
     if request.scopes is None:
         return None
     known = {str(entry.permission) for entry in permissions.catalogue(reader)} | {OFFLINE_ACCESS}

@@ -33,6 +33,8 @@ class SecretKind(StrEnum):
     SESSION = "dws"
     CLIENT_SECRET = "dwk"  # noqa: S105
     DEVICE_CODE = "dwd"
+    REGISTRATION = "dwg"
+    """RFC 7592: a client's own registration."""
     API_KEY = "dw"
 
 

@@ -6,7 +6,7 @@ grants) have no member here and therefore no effect (security E6). What a client
 
 import hashlib
 import re
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -31,6 +31,9 @@ _URI_LIST_MEMBERS = ("post_logout_redirect_uris", "request_uris")
 _ECHOED_URIS = frozenset({"client_uri", "logo_uri", "tos_uri", "policy_uri"})
 _TEXT_MEMBERS = ("software_id", "software_version", "application_type")
 _OPENID_MEMBERS = frozenset({"id_token_signed_response_alg", "post_logout_redirect_uris"})
+_GIVEN_OUT = frozenset({
+    "registration_access_token", "registration_client_uri", "client_secret_expires_at", "client_id_issued_at",
+})  # fmt: skip
 _FORBIDDEN_IN_DOCUMENT = frozenset({"client_secret", "client_secret_expires_at"})
 _PRIVATE_KEY_MEMBERS = frozenset({"d", "p", "q", "dp", "dq", "qi", "k", "oth"})
 _REGISTRABLE_METHODS = (ClientAuthMethod.NONE, ClientAuthMethod.SECRET_POST, ClientAuthMethod.SECRET_BASIC)
@@ -89,6 +92,28 @@ def parse_registration(body: bytes, *, vendor_schemes: Collection[str] = ()) -> 
     if "software_statement" in members:
         raise OAuthError(faults.SOFTWARE_STATEMENT, "invalid_software_statement", reason="sent")
     return _read(members, vendor_schemes, _REGISTRABLE_METHODS)
+
+
+def parse_update(
+    client: Client, body: bytes, *, secret_fits: Callable[[str], bool], vendor_schemes: Collection[str] = ()
+) -> RegistrationRequest:
+    """Read the body with which a confidential client replaces its metadata (RFC 7592 section 2.2).
+
+    It names itself, sets nothing that the server gives out, repeats its secret or leaves it out, and does not become
+    public: that would be less than its people approved. Raises ``OAuthError`` like ``parse_registration``.
+    """
+    asked = parse_registration(body, vendor_schemes=vendor_schemes)
+    members = _said(jsonrpc.decode_object(body))
+    if members.get("client_id") != client.id:
+        raise _invalid(faults.REGISTRATION_UPDATE, "client_id is missing or another one")
+    if members.keys() & _GIVEN_OUT:
+        raise _invalid(faults.REGISTRATION_UPDATE, f"sets {min(members.keys() & _GIVEN_OUT)}")
+    secret = members.get("client_secret")
+    if secret is not None and not (isinstance(secret, str) and secret_fits(secret)):
+        raise _invalid(faults.REGISTRATION_UPDATE, "client_secret is not the one that it has")
+    if asked.auth_method is ClientAuthMethod.NONE:
+        raise _invalid(faults.REGISTRATION_UPDATE, "token_endpoint_auth_method none")
+    return asked
 
 
 def is_metadata_document_url(client_id: str) -> bool:

@@ -280,6 +280,18 @@ REGISTRATION_CLOSED = Fault(
     "Self-registration is switched off or limited to approved apps.",
     "Ask an administrator to register the app.",
 )
+REGISTRATION_TOKEN = Fault(
+    "DW-136",
+    "This is not the token of this registration",
+    "The registration access token is missing, replaced, or belongs to another registration, or there is none.",
+    "Send the newest registration_access_token of this client. Public clients have none: they register again.",
+)
+REGISTRATION_UPDATE = Fault(
+    "DW-137",
+    "The registration cannot be changed like this",
+    "A change must name its own client_id, keep a secret, and may set nothing that is given out here.",
+    "Send all metadata with client_id as RFC 7592 section 2.2 says, without the members that only the server sets.",
+)
 REGISTRATION_THROTTLED = Fault(
     "DW-149",
     "Too many new apps registered",

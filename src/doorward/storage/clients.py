@@ -19,8 +19,8 @@ from doorward.model import (
 )
 from doorward.storage import records
 from doorward.storage.database import Conflict, Reader, Transaction
-from doorward.storage.schema import client_secrets, clients, used_assertions
-from doorward.storage.statements import Row, Statement, delete, insert, insert_if_absent, select, update
+from doorward.storage.schema import client_secrets, clients, registration_tokens, used_assertions
+from doorward.storage.statements import Row, Statement, delete, insert, insert_if_absent, select, update, upsert
 
 _INSERT: Final = insert_if_absent(clients)
 _BY_ID: Final = select(clients, clients.c.id)
@@ -43,6 +43,18 @@ _RETIRE_SECRET: Final = update(
 _ACCESS_TTLS: Final = Statement(
     "SELECT (SELECT access_ttl FROM clients WHERE id = :client_id) AS client,"
     " (SELECT access_ttl FROM tenants WHERE id = :tenant_id) AS tenant"
+)
+_TOKEN: Final = select(registration_tokens, registration_tokens.c.client_id)
+_PUT_TOKEN: Final = upsert(registration_tokens, [registration_tokens.c.client_id], [registration_tokens.c.fingerprint])
+_REPLACE_TOKEN: Final = Statement(
+    "UPDATE registration_tokens SET fingerprint = :fingerprint WHERE client_id = :client_id AND fingerprint = :old"
+)
+_REMOVE_TOKEN: Final = Statement("DELETE FROM registration_tokens WHERE client_id = :client_id AND fingerprint = :old")
+_REMOVE_SECRETS: Final = delete(client_secrets, client_secrets.c.client_id)
+_DISABLE: Final = update(clients, [clients.c.status], clients.c.id)
+_REMOVE_UNUSED: Final = Statement(
+    "DELETE FROM clients WHERE id = :id AND kind = 'dynamic'"
+    " AND NOT EXISTS (SELECT 1 FROM connections WHERE connections.client_id = clients.id)"
 )
 _FORGET_ASSERTIONS: Final = delete(used_assertions, used_assertions.c.expires_at < sa.bindparam("now"))
 _USE_ASSERTION: Final = insert_if_absent(used_assertions)
@@ -127,6 +139,32 @@ def client_secret_fingerprints(reader: Reader, client_id: ClientId, now: Instant
 def retire_client_secret(tx: Transaction, client_id: ClientId, secret: str, expires_at: Instant) -> bool:
     """Set the end of a secret. False where the client has none with this id."""
     return tx.run(_RETIRE_SECRET, {"client_id": client_id, "id": secret, "expires_at": expires_at}) == 1
+
+
+def put_registration_token(tx: Transaction, client_id: ClientId, fingerprint: Fingerprint) -> None:
+    """Let a client manage its registration with this token, and with none before it."""
+    tx.run(_PUT_TOKEN, {"client_id": client_id, "fingerprint": fingerprint})
+
+
+def registration_token(reader: Reader, client_id: ClientId) -> Fingerprint | None:
+    """Return the fingerprint of the token with which a client manages its registration, if it has one."""
+    row = reader.first(_TOKEN, {"client_id": client_id})
+    return None if row is None else Fingerprint(row.fingerprint)
+
+
+def replace_registration_token(tx: Transaction, client_id: ClientId, *, old: Fingerprint, new: Fingerprint) -> bool:
+    """Put another token in place of ``old``. False where it is not the client's token any more."""
+    return tx.run(_REPLACE_TOKEN, {"client_id": client_id, "old": old, "fingerprint": new}) == 1
+
+
+def end_registration(tx: Transaction, client_id: ClientId, *, token: Fingerprint) -> bool:
+    """Take a client's token and secrets away, and the client too where nothing refers to it. False: another token."""
+    if tx.run(_REMOVE_TOKEN, {"client_id": client_id, "old": token}) != 1:
+        return False
+    tx.run(_REMOVE_SECRETS, {"client_id": client_id})
+    tx.run(_DISABLE, {"id": client_id, "status": Status.DISABLED.value})
+    tx.run(_REMOVE_UNUSED, {"id": client_id})
+    return True
 
 
 def use_assertion(tx: Transaction, client_id: ClientId, jti: str, *, now: Instant, expires_at: Instant) -> bool:
