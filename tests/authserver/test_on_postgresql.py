@@ -8,10 +8,18 @@ import httpx2
 import psycopg
 import pytest
 from tests.authserver.deployment import CIMD_URL, MCP, PUBLIC_URL, START, put_in_place, user
+from tests.authserver.test_admission import say, say_host, say_redirect
+from tests.authserver.test_attempts import ACME, call, of_tenant, steps
+from tests.authserver.test_registration import registered
+from tests.authserver.test_registration_management import manage
 from tests.authserver.world import FINGERPRINTER, SEALER, Browser, World, az, basic
 
 from doorward.accounts import notices
+from doorward.model import Instant
+from doorward.storage.attempts import AttemptStep, Step
+from doorward.storage.housekeeping import DAY, tidy
 from doorward.storage.opening import open_database
+from doorward.web.attempt_log import AttemptLog
 from support.assertions import EC, TYPE
 from support.signing import key_ring
 
@@ -204,3 +212,31 @@ async def test_B17_a_step_up_narrows_while_the_old_token_is_being_refreshed(worl
         for _ in range(8):
             group.start_soon(refresh)
     assert (await world.refresh(first["refresh_token"])).json()["scope"] == "documents:read"
+
+
+async def test_verdicts_registrations_and_attempts_work_there_too(world: World) -> None:
+    uri = "https://cloud.example/cb"
+    body = {"client_name": "Cloud", "redirect_uris": [uri], "token_endpoint_auth_method": "client_secret_basic"}
+    one = await registered(world, body)
+    await world.code("alice", az(client_id=one["client_id"], redirect_uri=uri))
+    connection = next(each for each in await world.connections() if each.client_id == one["client_id"])
+    await world.server.attempts.flush()
+    token = AttemptStep(
+        at=world.clock(), step=Step.TOKEN, request_id="req_t", connection_id=connection.id, tenant_id=ACME,
+        user_id=user("alice").id, client_id=one["client_id"],
+    )  # fmt: skip
+    world.server.attempts.note(token)
+    for _ in range(2):
+        log = AttemptLog(world.database, now=world.clock)
+        log.called(call(connection.id, world.clock()))
+        await world.server.attempts.flush()
+        await log.flush()
+    (attempt,) = await of_tenant(world)
+    assert steps(attempt) == ["registered", "authorize", "consent", "approved", "token", "called"]
+    assert await say_host(world, "cloud.example", ACME, allowed=False) == 1
+    assert await say_redirect(world, "c1", "https://new.example/cb", allowed=False) == 0
+    assert await say(world, "c1", ACME, allowed=False) == 0
+    changed = await manage(world, "PUT", one, body | {"client_id": one["client_id"], "client_name": "Other"})
+    assert changed.status_code == 200
+    assert (await manage(world, "DELETE", changed.json())).status_code == 204
+    assert (await tidy(world.database, Instant(world.clock() + 40 * DAY)))["attempts"] == len(attempt.seen)

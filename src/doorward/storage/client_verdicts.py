@@ -64,7 +64,7 @@ _FORGET_APPROVALS: Final = delete(table, table.c.client_id, table.c.allowed == 1
 
 def put_verdict(tx: Transaction, verdict: Verdict) -> None:
     """Store a verdict in place of the one before it."""
-    tx.run(_PUT, {**records.columns(verdict), "kind": verdict.kind.value})
+    tx.run(_PUT, {**records.columns(verdict), "kind": verdict.kind.value, "allowed": int(verdict.allowed)})
 
 
 def fitting(reader: Reader, tenant_id: TenantId, client_id: ClientId, *, host: str, uri: str) -> list[Verdict]:

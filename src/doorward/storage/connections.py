@@ -52,9 +52,7 @@ _LIVE_OF_CLIENT: Final = Statement(
     .order_by(connections.c.tenant_id, connections.c.id)
 )
 _LIVE_AT_HOST: Final = Statement(
-    # A host holds neither % nor _; what stands before it is fixed.
-    "SELECT * FROM connections WHERE revoked_at IS NULL"
-    " AND (redirect_uri LIKE 'https://' || :host || '/%' OR redirect_uri = 'https://' || :host)"
+    "SELECT * FROM connections WHERE revoked_at IS NULL AND (redirect_uri LIKE :within OR redirect_uri = :origin)"
     " ORDER BY tenant_id, id"
 )
 _NARROW: Final = update(
@@ -152,7 +150,11 @@ def living_of_client(reader: Reader, client_id: ClientId) -> list[Connection]:
 
 def living_at_host(reader: Reader, host: str) -> list[Connection]:
     """Return the connections that were answered at an https host and not ended, in every tenant."""
-    return [_connection(row) for row in reader.all(_LIVE_AT_HOST, {"host": host})]
+    # The name of a host holds neither % nor _.
+    return [
+        _connection(row)
+        for row in reader.all(_LIVE_AT_HOST, {"within": f"https://{host}/%", "origin": f"https://{host}"})
+    ]
 
 
 def connections_of_tenant(reader: Reader, tenant_id: TenantId) -> list[Connection]:
