@@ -64,7 +64,7 @@ class RegistrationEndpoint:
             raise registration.closed()
         asked = parse_registration(await read_body(request, MAX_BODY), vendor_schemes=self._vendor_schemes)
         mine = trail(request)
-        mine.client_name, mine.redirect_uri = asked.name, asked.redirect_uris[0]
+        mine.client_name, mine.redirect_uri = asked.name, next(iter(asked.redirect_uris), None)
         now = self._with.now()
         registered = await self._with.database.read(lambda reader: registration.again(reader, asked, now=now))
         if registered is None:
