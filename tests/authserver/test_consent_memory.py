@@ -52,6 +52,24 @@ async def test_G8_the_same_request_is_answered_as_before(world: World, browser: 
     assert [event.name for event in await world.events()][:2] == ["connection:activated", "connection:approved"]
 
 
+async def test_G8_it_is_answered_by_the_first_request_and_names_the_browser(world: World, browser: Browser) -> None:
+    assert silent(await browser.open(web()))
+    browser.http.cookies.delete("doorward_browser")
+    response = await browser.open(web())
+    assert silent(response)
+    assert "doorward_browser=" in response.headers["set-cookie"]
+    assert len({connection.browser for connection in await world.connections()} - {None}) == 2
+
+
+async def test_G8_what_cannot_be_answered_at_once_changes_nothing(world: World, browser: Browser) -> None:
+    before = await world.connections()
+    await world.database.write(lambda tx: servers.set_tenant_servers(tx, tenant("acme").id, []))
+    response = await browser.open(web())
+    assert response.headers["location"].startswith("/oauth/consent?")
+    assert await world.connections() == before
+    assert (await browser.follow(response)).status_code == 403
+
+
 async def test_G8_less_of_the_same_needs_no_page(browser: Browser) -> None:
     assert silent(await came(browser, web(scope="documents:read")))
 
@@ -172,7 +190,9 @@ async def test_G9_nor_one_that_lost_what_made_it_trusted(world: World, browser: 
 
 
 async def test_G9_a_form_that_came_in_between_is_no_second_answer(browser: Browser) -> None:
+    await browser.sign_out()
     asked = await browser.open(web())
+    await browser.sign_in("alice")
     first = await browser.follow(asked)
     assert silent(first)
     assert not silent(await browser.follow(asked))

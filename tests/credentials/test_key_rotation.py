@@ -43,8 +43,10 @@ class Nodes:
     def forward(self, seconds: int) -> None:
         self.now = Instant(self.now + seconds * SECOND)
 
-    async def rotate(self, algorithm: str = ES256, overlap: Overlap = OVERLAP) -> str:
-        fresh = self.draw(algorithm)
+    async def rotate(
+        self, algorithm: str = ES256, overlap: Overlap = OVERLAP, fresh: SigningKeyRow | None = None
+    ) -> str:
+        fresh = fresh or self.draw(algorithm)
         assert await self.first.write(lambda tx: key_rotation.rotate(tx, fresh, overlap=overlap, now=self.now))
         return fresh.kid
 
@@ -90,9 +92,11 @@ def _verifies(nodes: Nodes, token: str, kid: str) -> bool:
 
 
 async def test_N4_a_new_key_is_known_before_it_signs_and_an_old_one_as_long_as_its_tokens_live(nodes: Nodes) -> None:
-    old = await nodes.rotate()
+    # Announced in the same moment, and the younger one's name comes first: the order is the keys', not their names'.
+    younger, older = sorted([nodes.draw(ES256), nodes.draw(ES256)], key=lambda row: row.kid)
+    old = await nodes.rotate(fresh=older)
     token = await nodes.signed()
-    new = await nodes.rotate()
+    new = await nodes.rotate(fresh=younger)
     assert await nodes.published() == [old, new]
     assert [(await nodes.there.refresh()).state(kid) for kid in (old, new)] == [KeyState.ACTIVE, KeyState.NEXT]
     assert kid_of(nodes, await nodes.signed()) == old

@@ -88,6 +88,17 @@ class Question:
         )
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """Who is let in by whom, to what: as it was read in the transaction that grants it."""
+
+    client: Client
+    endpoint: Endpoint
+    user: User
+    tenant: Tenant
+    allowed: frozenset[str]
+
+
 @dataclass(frozen=True, slots=True)
 class Answered:
     """The request is answered; ``location`` takes the answer to the client (it may hold a code).
@@ -178,14 +189,48 @@ def approve(  # noqa: PLR0913
         return AskAgain(tenant_slug, ticked, form.offered, message)
     # What the page showed counts, not what it would show by now: the person said yes to that.
     allowed = grantable(tx, form.shown, user, client, choice.tenant) & form.offered
-    connection = _connection(form, client, endpoint, choice.tenant, granted=ticked & allowed, allowed=allowed)
+    asked = Asked(client=client, endpoint=endpoint, user=user, tenant=choice.tenant, allowed=allowed)
+    return _conclude(
+        tx, form, asked, ticked=ticked, authenticated_at=authenticated_at, rules=rules, now=now, entropy=entropy,
+        request_id=request_id, browser=browser,
+    )  # fmt: skip
+
+
+def approve_unasked(  # noqa: PLR0913
+    tx: Transaction, question: Question, *, ticked: frozenset[str], authenticated_at: Instant, rules: ConsentRules,
+    now: Instant, entropy: Entropy, request_id: str | None = None, browser: Fingerprint | None = None,
+) -> Answered | AskAgain:  # fmt: skip
+    """Grant what a remembered answer ticks. ``question`` was asked in this transaction, with its tenant locked."""
+    asked = Asked(
+        client=question.client, endpoint=question.endpoint, user=question.user, tenant=question.chosen.tenant,
+        allowed=question.chosen.allowed,
+    )  # fmt: skip
+    return _conclude(
+        tx, question.form, asked, ticked=ticked, authenticated_at=authenticated_at, rules=rules, now=now,
+        entropy=entropy, request_id=request_id, browser=browser,
+    )  # fmt: skip
+
+
+def lock(tx: Transaction, question: Question, browser: Fingerprint | None) -> bool:
+    """Lock the tenant of ``question`` for its approval; True where the question has to be asked again."""
+    client_id = question.pending.request.client_id
+    before = connections.connections_on_device(tx, question.user.id, client_id, browser) if browser else []
+    return tx.lock_tenant(question.chosen.tenant.id, for_rights=bool(before))
+
+
+def _conclude(  # noqa: PLR0913
+    tx: Transaction, form: ShownForm, asked: Asked, *, ticked: frozenset[str], authenticated_at: Instant,
+    rules: ConsentRules, now: Instant, entropy: Entropy, request_id: str | None, browser: Fingerprint | None,
+) -> Answered | AskAgain:  # fmt: skip
+    pending, client, endpoint, tenant, allowed = form.pending, asked.client, asked.endpoint, asked.tenant, asked.allowed
+    connection = _connection(form, client, endpoint, tenant, granted=ticked & allowed, allowed=allowed)
     connection = replace(connection, authenticated_at=authenticated_at)
     if not connection.scopes and not connection.identity:
-        return AskAgain(tenant_slug, ticked, form.offered, NOTHING_CHOSEN)
+        return AskAgain(tenant.slug, ticked, form.offered, NOTHING_CHOSEN)
     rules.directory.remember(tx, client, now)
     connection = _timed(tx, replace(connection, browser=browser), rules, now, entropy)
     _claim(tx, pending, now, connection.id)
-    before = earlier(tx, pending, user, client, choice.tenant, endpoint, browser)
+    before = earlier(tx, pending, asked.user, client, tenant, endpoint, browser)
     location = _grant(tx, pending, connection, client, rules, now, entropy, request_id)
     for each in before:
         narrow(tx, each, connection.declined, by=connection, now=now, request_id=request_id)

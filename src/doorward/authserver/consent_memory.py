@@ -52,6 +52,18 @@ def is_remembered(reader: Reader, *, question: Question, now: Instant) -> bool:
     return _found(reader, question, now) is not None
 
 
+def may_stand(reader: Reader, pending: Pending, user: User) -> bool:
+    """Say whether anything is remembered that could answer ``pending``, cheaply; ``is_remembered`` decides."""
+    request = pending.request
+    return "consent" not in request.prompt and consents.any_remembered(
+        reader,
+        user_id=user.id,
+        client_id=request.client_id,
+        redirect_uri=request.redirect_uri,
+        resource=pending.resource,
+    )
+
+
 def approve_as_before(  # noqa: PLR0913
     tx: Transaction, pending: Pending, user: User, *, authenticated_at: Instant, rules: ConsentRules,
     now: Instant, entropy: Entropy, request_id: str | None = None, browser: Fingerprint | None = None,
@@ -64,10 +76,14 @@ def approve_as_before(  # noqa: PLR0913
     found = _found(tx, question, now)
     if found is None:
         return None
-    form = question.form
-    answer = consent.approve(
-        tx, form, tenant_slug=form.tenant_slug, ticked=found.granted & frozenset(form.shown),
-        authenticated_at=authenticated_at, rules=rules, now=now, entropy=entropy, request_id=request_id, browser=browser,
+    if consent.lock(tx, question, browser):
+        question = consent.question(tx, pending, user, rules=rules, browser=browser)
+        found = _found(tx, question, now)
+        if found is None:
+            return None
+    answer = consent.approve_unasked(
+        tx, question, ticked=found.granted & frozenset(question.form.shown), authenticated_at=authenticated_at,
+        rules=rules, now=now, entropy=entropy, request_id=request_id, browser=browser,
     )  # fmt: skip
     return answer if isinstance(answer, Answered) else None
 

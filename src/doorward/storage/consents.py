@@ -15,6 +15,9 @@ _KEY: Final = (
 )  # fmt: skip
 _BY_KEY: Final = select(remembered, *_KEY)
 _OF_USER: Final = select(remembered, remembered.c.user_id, order=[remembered.c.client_id, remembered.c.resource])
+_ANY: Final = select(
+    remembered, remembered.c.user_id, remembered.c.client_id, remembered.c.redirect_uri, remembered.c.resource
+)
 _CHANGE: Final = (
     remembered.c.answered, remembered.c.granted, remembered.c.client_digest, remembered.c.expires_at,
 )  # fmt: skip
@@ -51,6 +54,14 @@ def remembered_consent(
     }
     row = reader.first(_BY_KEY, key)
     return None if row is None else _consent(row)
+
+
+def any_remembered(
+    reader: Reader, *, user_id: UserId, client_id: ClientId, redirect_uri: str, resource: str
+) -> bool:  # fmt: skip
+    """Say whether anything was remembered in any tenant, whether it is over or not."""
+    key = {"user_id": user_id, "client_id": client_id, "redirect_uri": redirect_uri, "resource": resource}
+    return reader.first(_ANY, key) is not None
 
 
 def remembered_consents_of(reader: Reader, user_id: UserId) -> list[RememberedConsent]:

@@ -11,7 +11,9 @@ from doorward.storage.schema import meta as table
 from doorward.storage.schema import signing_keys as stored_keys
 from doorward.storage.statements import Statement, insert, insert_if_absent, select, update
 
-_KEYS: Final = select(stored_keys, order=[stored_keys.c.created_at, stored_keys.c.kid])
+_OLDEST_FIRST: Final = (stored_keys.c.created_at, stored_keys.c.signs_from, stored_keys.c.algorithm, stored_keys.c.kid)
+"""Those of one moment in an order that does not depend on their names, which are random."""
+_KEYS: Final = select(stored_keys, order=_OLDEST_FIRST)
 _INSERT_KEY: Final = insert(stored_keys)
 _SUCCEED_KEY: Final = update(
     stored_keys,

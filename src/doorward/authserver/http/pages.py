@@ -11,13 +11,13 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from doorward.authserver import attempts, authorize, consent, consent_memory, device, paste_back
-from doorward.authserver.authorize import Answer, SignIn
+from doorward.authserver.authorize import Answer, Consent, SignedIn, SignIn
 from doorward.authserver.client_documents import account
 from doorward.authserver.consent import Answered, AskAgain, ConsentRules, NotAdmitted, Question
 from doorward.authserver.consent_page import CONSENT_PATH, context, sign_in_url
 from doorward.authserver.envelope import Pending, ShownForm
 from doorward.authserver.http.answers import see_other
-from doorward.authserver.http.browsers import to_consent
+from doorward.authserver.http.browsers import browser_of, to_consent
 from doorward.authserver.http.services import Services
 from doorward.authserver.http.trail import Trail, trail
 from doorward.model import ClientId, Fingerprint, Instant
@@ -77,9 +77,7 @@ class AuthorizationPages:
                 identified,
                 asker=lambda reader: account(self._with.session(reader, secret, now), self._with.requester.of(request)),
             )
-            pending, signed_in = await self._with.database.read(
-                lambda reader: (self._begin(reader, pairs, now), self._with.session(reader, secret, now))
-            )
+            pending, signed_in, stands = await self._with.database.read(partial(self._look, pairs, secret, now))
         except PageError:
             await self._find_out(mine, pairs, secret, now)
             raise
@@ -91,7 +89,43 @@ class AuthorizationPages:
         step = authorize.next_step(pending, signed_in, issuer=self._with.public_url)
         if isinstance(step, Answer):
             raise step.error
+        if stands and isinstance(step, Consent):
+            browser, is_new = browser_of(request, self._with)
+            answered = await self._approve_at_once(request, pending, browser)
+            if answered is not None:
+                _took(mine, answered)
+                response = see_other(answered.location)
+                if is_new:
+                    self._with.cookies.set_browser_id(response, browser)
+                return response
         return to_consent(request, pending, self._with)
+
+    def _look(
+        self, pairs: Sequence[tuple[str, str]], secret: str | None, now: Instant, reader: Reader
+    ) -> tuple[Pending, SignedIn | None, bool]:
+        """Return the request, who is signed in, and whether a remembered consent may answer it."""
+        pending, signed_in = self._begin(reader, pairs, now), self._with.session(reader, secret, now)
+        stands = signed_in is not None and consent_memory.may_stand(reader, pending, signed_in[1])
+        return pending, signed_in, stands
+
+    async def _approve_at_once(self, request: Request, pending: Pending, browser: str) -> Answered | None:
+        """Answer what was approved earlier and is remembered (decision 0030); None where a page has to say what is."""
+        now, secret, name = self._with.now(), self._with.cookies.session(request), request_id.of(request)
+        installed = self._with.fingerprinter.of(f"browser {browser}")
+
+        def decide(tx: Transaction) -> Answered | None:
+            step = authorize.next_step(pending, self._with.session(tx, secret, now), issuer=self._with.public_url)
+            if not isinstance(step, Consent):
+                return None
+            return consent_memory.approve_as_before(
+                tx, pending, step.user, authenticated_at=step.session.authenticated_at, rules=self._consent_rules,
+                now=now, entropy=self._with.entropy, request_id=name, browser=installed,
+            )  # fmt: skip
+
+        try:
+            return await self._with.database.write(decide)
+        except PageError:
+            return None  # The page says it, or tells the client where pages are forbidden.
 
     async def _find_out(self, mine: Trail, pairs: Sequence[tuple[str, str]], secret: str | None, now: Instant) -> None:
         """Say of a refused request whose it is: who is signed in, and the one tenant that it can be about."""
