@@ -337,7 +337,7 @@ async def test_another_tenant_answers_like_one_that_does_not_exist(api: Api) -> 
     assert foreign.headers == missing.headers
 
 
-async def test_key_and_owner_both_need_the_permission_and_the_whole_tree(api: Api) -> None:
+async def test_I7_key_and_owner_both_need_the_permission_and_the_whole_tree(api: Api) -> None:
     for which in ("acme-reader", "narrow scope", "narrow tree"):
         answer = await api.send("PUT", {"resources": []}, key=api.keys(which))
         assert answer.status_code == 403, which

@@ -44,7 +44,7 @@ def test_a_key_is_printed_as_exactly_one_object_and_works(team: Commands) -> Non
     assert principal.resources is None
 
 
-def test_scopes_may_be_written_with_wildcards_and_never_exceed_the_owner(team: Commands) -> None:
+def test_I6_scopes_may_be_written_with_wildcards_and_never_exceed_the_owner(team: Commands) -> None:
     assert team.made("--user", INES, "--scope", "pages:*")["scopes"] == ["pages:read", "pages:write"]
     assert team.made("--user", SAM, "--tenant", "acme", "--scope", "*:*")["scopes"] == ["pages:read", "wiki:read"]
     for scope in ("pages:write", "pages:burn", "nonsense", "*"):

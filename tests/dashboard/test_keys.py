@@ -55,7 +55,7 @@ async def test_the_first_page_leads_to_the_keys_and_these_to_the_sign_in(house: 
 
 
 @pytest.mark.requirement("C2")
-async def test_a_key_is_made_shown_once_and_known_by_its_ends_afterwards(house: House) -> None:
+async def test_I16_a_key_is_made_shown_once_and_known_by_its_ends_afterwards(house: House) -> None:
     browser, _ = await at_the_page(house)
     made = await make(house, browser)
     assert made.status_code == 200
@@ -105,7 +105,7 @@ async def test_a_key_may_do_what_was_ticked_for_as_long_as_was_chosen(house: Hou
         ({"scope": "<script>alert(1)</script>"}, "&lt;script&gt;"),
     ],
 )
-async def test_what_cannot_be_is_said_at_its_place_and_nothing_is_made(
+async def test_I6_what_cannot_be_is_said_at_its_place_and_nothing_is_made(
     house: House, change: dict[str, str], words: str
 ) -> None:
     browser, page = await at_the_page(house)
@@ -155,12 +155,30 @@ async def test_a_form_that_was_not_shown_makes_nothing(house: House, nonce: str)
 
 
 @pytest.mark.parametrize("slug", ["globex", "nowhere", "", "' OR 1=1"])
-async def test_M1_a_key_for_a_tenant_that_is_not_ones_own_is_refused_alike(house: House, slug: str) -> None:
+async def test_M1_I6_a_key_for_a_tenant_that_is_not_ones_own_is_refused_alike(house: House, slug: str) -> None:
     browser, page = await at_the_page(house)
     response = await browser.post("/settings/keys", filled(form_of(page, "expiry"), name="ci", tenant=slug))
     assert response.status_code == 400
     assert await keys_of(house) == []
     assert (await browser.get(f"/settings/keys?{urlencode({'tenant': slug})}")).status_code == 200
+
+
+async def test_I6_whose_key_it_is_follows_from_the_session_alone(house: House) -> None:
+    browser, page = await at_the_page(house, CAROL)
+    form = form_of(page, "expiry")
+    named = {"user_id": ALICE.id, "userId": ALICE.id, "owner": ALICE.email, "user": ALICE.email, "created_by": ALICE.id}
+    made = await browser.post(form.action, [*filled(form, name="ci"), *named.items()])
+    assert made.status_code == 200
+    assert await keys_of(house) == []
+    [key] = await keys_of(house, CAROL)
+    assert (key.user_id, key.created_by) == (CAROL.id, CAROL.id)
+    # Neither nobody nor a key makes a key.
+    away = "/sign-in?next=%2Fsettings%2Fkeys"
+    nobody = house.browser()
+    for headers in ({}, {"authorization": f"Bearer {key_on(made)}"}):
+        response = await nobody.post(form.action, [*filled(form, name="ci"), *named.items()], **headers)
+        assert response.headers["location"] == away
+    assert len(await keys_of(house, CAROL)) == 1
 
 
 async def test_M5_a_form_of_another_site_makes_and_ends_nothing(house: House) -> None:
@@ -173,7 +191,7 @@ async def test_M5_a_form_of_another_site_makes_and_ends_nothing(house: House) ->
     assert (await keys_of(house))[0].revoked_at is None
 
 
-async def test_rights_are_those_of_the_moment_of_making(house: House) -> None:
+async def test_I6_rights_are_those_of_the_moment_of_making(house: House) -> None:
     browser, page = await at_the_page(house)
     await house.change(lambda tx: permissions.set_membership(tx, ACME.id, ALICE.id, ("viewer",)))
     response = await browser.post("/settings/keys", filled(form_of(page, "expiry"), name="ci", scope="documents:write"))
@@ -225,7 +243,7 @@ async def test_a_key_is_revoked_after_a_page_that_says_what_stops(house: House) 
     assert revoked.revoked_at == NOW
 
 
-async def test_M1_a_key_of_somebody_else_is_not_found_like_one_that_does_not_exist(house: House) -> None:
+async def test_M1_I16_a_key_of_somebody_else_is_not_found_like_one_that_does_not_exist(house: House) -> None:
     alice, _ = await at_the_page(house)
     await make(house, alice)
     [key] = await keys_of(house)

@@ -51,6 +51,7 @@ _ROLES: Final = Statement(
 
 _ADD_MEMBER: Final = insert_if_absent(memberships)
 _REMOVE_MEMBER: Final = delete(memberships, memberships.c.tenant_id, memberships.c.user_id)
+_MEMBER: Final = select(memberships, memberships.c.tenant_id, memberships.c.user_id)
 _UNBIND: Final = delete(role_bindings, role_bindings.c.tenant_id, role_bindings.c.user_id)
 _BIND: Final = insert(role_bindings)
 _RIGHTS: Final = Statement(
@@ -174,6 +175,11 @@ def set_membership(tx: Transaction, tenant_id: TenantId, user_id: UserId, role_n
 def remove_membership(tx: Transaction, tenant_id: TenantId, user_id: UserId) -> bool:
     """Take a user out of a tenant, with all roles there. False where there was no membership."""
     return tx.run(_REMOVE_MEMBER, {"tenant_id": tenant_id, "user_id": user_id}) == 1
+
+
+def is_member(reader: Reader, tenant_id: TenantId, user_id: UserId) -> bool:
+    """Say whether a user belongs to a tenant, with or without a role there."""
+    return bool(reader.all(_MEMBER, {"tenant_id": tenant_id, "user_id": user_id}))
 
 
 def role_permissions(reader: Reader, tenant_id: TenantId, user_id: UserId) -> frozenset[str]:
