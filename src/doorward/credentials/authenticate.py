@@ -15,6 +15,7 @@ from doorward.credentials.secret import Fingerprinter
 from doorward.credentials.signing_keys import InvalidToken, SigningKeys
 from doorward.model import (
     SECOND,
+    ApiKey,
     ClientId,
     Connection,
     ConnectionId,
@@ -77,24 +78,7 @@ class Door:
         key = api_keys.api_key_by_fingerprint(reader, self.fingerprinter.of(token))
         if key is None:
             raise Unauthenticated("unknown api key")
-        if key.revoked_at is not None:
-            raise Unauthenticated(f"api key {key.id} is revoked")
-        if key.expires_at is not None and key.expires_at <= now:
-            raise Unauthenticated(f"api key {key.id} has expired")
-        user, tenant = _owner(reader, key.user_id, key.tenant_id)
-        principal = Principal(
-            **_shared(reader, user, tenant),
-            credential=CredentialKind.API_KEY,
-            credential_id=key.id,
-            credential_name=key.name,
-            client_id=None,
-            scopes=key.scopes,
-            declined=frozenset(),
-            can_step_up=False,
-            resources=key.resources,
-            servers=servers.servers_of_tenant(reader, tenant.id),
-            expires_at=key.expires_at,
-        )
+        principal = principal_of_key(reader, key, now)
         return Authenticated(principal=principal, audience=None, not_before=key.created_at)
 
     def _access_token(self, reader: Reader, keys: SigningKeys, token: str, now: Instant) -> Authenticated:
@@ -108,19 +92,10 @@ class Door:
         connection = _live_connection(reader, said, now)
         if connections.access_token_revoked(reader, said.token_id):
             raise Unauthenticated(f"access token {said.token_id} was revoked")
-        user, tenant = _owner(reader, connection.user_id, connection.tenant_id)
-        principal = Principal(
-            **_shared(reader, user, tenant),
-            credential=CredentialKind.ACCESS_TOKEN,
-            credential_id=connection.id,
-            credential_name=_client_name(reader, connection.client_id),
-            client_id=connection.client_id,
+        principal = _principal_of_connection(
+            reader,
+            connection,
             scopes=said.scopes & connection.scopes,
-            declined=connection.declined,
-            # Who only wanted to know who somebody is may not learn what tools there are.
-            can_step_up=bool(connection.scopes),
-            resources=connection.resources,
-            servers=servers.servers_of_tenant(reader, tenant.id) & {connection.server_id},
             expires_at=min(said.expires_at, connection.expires_at),
         )
         return Authenticated(
@@ -129,6 +104,75 @@ class Door:
             not_before=said.issued_at,
             identity=connection.identity & said.scopes,
         )
+
+
+def principal_of_key(reader: Reader, key: ApiKey, now: Instant) -> Principal:
+    """Return who comes with ``key``, now. Raises ``Unauthenticated``."""
+    if key.revoked_at is not None:
+        raise Unauthenticated(f"api key {key.id} is revoked")
+    if key.expires_at is not None and key.expires_at <= now:
+        raise Unauthenticated(f"api key {key.id} has expired")
+    user, tenant = _owner(reader, key.user_id, key.tenant_id)
+    return Principal(
+        **_shared(reader, user, tenant),
+        credential=CredentialKind.API_KEY,
+        credential_id=key.id,
+        credential_name=key.name,
+        client_id=None,
+        scopes=key.scopes,
+        declined=frozenset(),
+        can_step_up=False,
+        resources=key.resources,
+        servers=servers.servers_of_tenant(reader, tenant.id),
+        expires_at=key.expires_at,
+    )
+
+
+def principal_of_connection(reader: Reader, connection: Connection, now: Instant) -> Principal:
+    """Return who comes with the best access token that ``connection`` can get now. Raises ``Unauthenticated``."""
+    _require_alive(connection, now)
+    return _principal_of_connection(reader, connection, scopes=connection.scopes, expires_at=connection.expires_at)
+
+
+def principal_of_person(reader: Reader, user_id: UserId, tenant_id: TenantId) -> Principal:
+    """Return a person as if a credential had granted all that there is: to look at, never to let anybody in.
+
+    Raises ``Unauthenticated`` where user or tenant is not active.
+    """
+    user, tenant = _owner(reader, user_id, tenant_id)
+    return Principal(
+        **_shared(reader, user, tenant),
+        credential=CredentialKind.ACCESS_TOKEN,
+        credential_id="",
+        credential_name="",
+        client_id=None,
+        scopes=frozenset(entry.permission for entry in permissions.catalogue(reader)),
+        declined=frozenset(),
+        can_step_up=False,
+        resources=None,
+        servers=servers.servers_of_tenant(reader, tenant.id),
+        expires_at=None,
+    )
+
+
+def _principal_of_connection(
+    reader: Reader, connection: Connection, *, scopes: frozenset[Permission], expires_at: Instant
+) -> Principal:
+    user, tenant = _owner(reader, connection.user_id, connection.tenant_id)
+    return Principal(
+        **_shared(reader, user, tenant),
+        credential=CredentialKind.ACCESS_TOKEN,
+        credential_id=connection.id,
+        credential_name=_client_name(reader, connection.client_id),
+        client_id=connection.client_id,
+        scopes=scopes,
+        declined=connection.declined,
+        # Who only wanted to know who somebody is may not learn what tools there are.
+        can_step_up=bool(connection.scopes),
+        resources=connection.resources,
+        servers=servers.servers_of_tenant(reader, tenant.id) & {connection.server_id},
+        expires_at=expires_at,
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -172,16 +216,22 @@ def _claims(claims: Mapping[str, Any], issuer: str) -> _Said:
 
 def _live_connection(reader: Reader, said: _Said, now: Instant) -> Connection:
     connection = connections.connection_by_id(reader, said.connection_id)
-    if connection is None or connection.activated_at is None:
+    if connection is None:
         raise Unauthenticated("no such connection")
-    if connection.revoked_at is not None:
-        raise Unauthenticated(f"connection {connection.id} was revoked: {connection.revoked_reason}")
-    if connection.expires_at <= now:
-        raise Unauthenticated(f"connection {connection.id} has ended")
+    _require_alive(connection, now)
     bound = (connection.user_id, connection.client_id, connection.tenant_id, connection.resource)
     if bound != (said.user_id, said.client_id, said.tenant_id, said.audience):
         raise Unauthenticated(f"connection {connection.id} is bound otherwise")
     return connection
+
+
+def _require_alive(connection: Connection, now: Instant) -> None:
+    if connection.activated_at is None:
+        raise Unauthenticated(f"connection {connection.id} is approved only: its client never redeemed the code")
+    if connection.revoked_at is not None:
+        raise Unauthenticated(f"connection {connection.id} was revoked: {connection.revoked_reason}")
+    if connection.expires_at <= now:
+        raise Unauthenticated(f"connection {connection.id} has ended")
 
 
 def _owner(reader: Reader, user_id: UserId, tenant_id: TenantId) -> tuple[User, Tenant]:

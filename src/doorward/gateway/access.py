@@ -28,7 +28,8 @@ from doorward.policy.reach import Roots, reach_at_all
 from doorward.policy.rules import ResourceTree
 from doorward.protocol import mcp
 
-_OUT_OF_REACH = frozenset({DenialReason.OUTSIDE_RESOURCES, DenialReason.UNRESOLVABLE, DenialReason.NOT_HERE})
+OUT_OF_REACH = frozenset({DenialReason.OUTSIDE_RESOURCES, DenialReason.UNRESOLVABLE, DenialReason.NOT_HERE})
+"""Told as a tool result: the caller may use the tool, and learns nothing of what else there is (D10)."""
 
 
 class View(NamedTuple):
@@ -130,7 +131,7 @@ def _call(ask: mcp.CallTool, view: View) -> Verdict:
             return Forward(name, within, repeatable=view.governed.offer.tools[ask.name].repeatable)
         case Reachable(scopes=scopes):
             return Challenge(scopes, rule.match)
-        case Denied(reason=reason, detail=detail) if reason in _OUT_OF_REACH:
+        case Denied(reason=reason, detail=detail) if reason in OUT_OF_REACH:
             return answers.out_of_reach(ask, f"{reason}: {detail}")
         case Denied(reason=reason, detail=detail):
             return answers.unknown_tool(ask, ask.name, f"{reason}: {detail}")
