@@ -163,12 +163,48 @@ class ToolRule:
     """Every node that one of them names has to be within reach."""
 
 
+class ProcessPer(StrEnum):
+    """Who shares one process of a stdio server."""
+
+    PRINCIPAL = "principal"
+    """Nobody: each owner, in each tenant, with each client or key, has one of their own."""
+    TENANT = "tenant"
+    SHARED = "shared"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StdioCommand:
+    """An MCP server that is a command, spoken to by its standard input and output; no shell is between.
+
+    ``{tenant}`` (slug) and ``{user}`` (id) stand for the caller's in arguments, values of ``env`` and ``cwd``.
+    """
+
+    command: tuple[str, ...]
+    env: tuple[tuple[str, str], ...] = ()
+    """Name and value; besides PATH and LANG, all that the process has."""
+    secrets: tuple[tuple[str, str], ...] = ()
+    """Name in the environment, and which secret of the vault is its value."""
+    cwd: str | None = None
+    per: ProcessPer = ProcessPer.PRINCIPAL
+    processes: int = 32
+    """How many there may be at a time."""
+    memory: int = 1024
+    """MiB of data that one may have."""
+    line: int = 4 * 1024 * 1024
+    """Bytes of one message that it may write."""
+    idle: int = 600
+    """Seconds without use after which one is ended."""
+    relays: tuple[str, ...] = ("sampling", "elicitation")
+    """What it may ask of clients of the older revisions; never where a process is shared."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Server:
     """One MCP server behind the gateway, declared once for the deployment; tenants enable it.
 
     ``paths`` are templates of our own URL paths: ``/mcp`` (short form: the tenant is picked at consent or is the key's)
-    and ``/{tenant}/mcp`` (the URL pins the tenant). ``upstream`` is the absolute Streamable HTTP URL.
+    and ``/{tenant}/mcp`` (the URL pins the tenant). ``upstream`` is the absolute Streamable HTTP URL; for a command,
+    ``stdio``, it is a text that is another one whenever the command is.
     """
 
     id: ServerId
@@ -180,6 +216,12 @@ class Server:
     builtin_tools: bool = True
     """Whether the gateway adds its own ``whoami`` tool."""
     status: Status = Status.ACTIVE
+    stdio: StdioCommand | None = None
+
+    @property
+    def audience(self) -> str:
+        """Whom an identity token is for."""
+        return self.upstream if self.stdio is None else f"stdio:{self.slug}"
 
 
 class ClientKind(StrEnum):

@@ -81,7 +81,7 @@ class TokenIssuer:
         issued = now // SECOND
         claims: dict[str, Any] = {
             "iss": self.issuer,
-            "aud": server.upstream,
+            "aud": server.audience,
             "sub": principal.user_id,
             "email": principal.user_email,
             "name": principal.user_name,

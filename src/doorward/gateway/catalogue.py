@@ -12,6 +12,7 @@ from typing import Any, Final
 from doorward.gateway.http_connection import UpstreamFailure
 from doorward.gateway.identity import Identities
 from doorward.gateway.offer import Governed, Tool, offer_of
+from doorward.gateway.sessions import Identity
 from doorward.gateway.upstream import Envelope, Rejected, Upstream
 from doorward.model import SECOND, Instant, Permission, PermissionEntry, Principal, Server, ServerId, TenantId
 from doorward.protocol.jsonrpc import METHOD_NOT_FOUND
@@ -131,7 +132,7 @@ class Catalogue:
             task.exception()  # Looked at, so that a refresh in the background fails quietly: the next call asks again.
 
     async def _read(
-        self, key: tuple[ServerId, TenantId], server: Server, identity: str, now: Instant
+        self, key: tuple[ServerId, TenantId], server: Server, identity: Identity, now: Instant
     ) -> Governed:  # fmt: skip
         lists = await self._lists(server, identity)
         governed = Governed(
@@ -141,7 +142,7 @@ class Catalogue:
         self._entries[key] = _Entry(governed, now)
         return governed
 
-    async def _lists(self, server: Server, identity: str) -> Mapping[str, list[Any]]:
+    async def _lists(self, server: Server, identity: Identity) -> Mapping[str, list[Any]]:
         if server.upstream not in self._legacy:
             try:
                 described, _ = await self._upstream.ask(server, "server/discover", {}, _MODERN, identity)
@@ -161,7 +162,7 @@ class Catalogue:
                 (await self._upstream.delete(server, envelope, identity)).close()
 
     async def _all(
-        self, server: Server, described: Mapping[str, Any], envelope: Envelope, identity: str
+        self, server: Server, described: Mapping[str, Any], envelope: Envelope, identity: Identity
     ) -> Mapping[str, list[Any]]:
         capabilities = described.get("capabilities")
         offered = capabilities if isinstance(capabilities, dict) else {}
@@ -171,7 +172,7 @@ class Catalogue:
         }
 
     async def _pages(
-        self, server: Server, method: str, member: str, envelope: Envelope, identity: str
+        self, server: Server, method: str, member: str, envelope: Envelope, identity: Identity
     ) -> list[Any]:  # fmt: skip
         items: list[Any] = []
         params: dict[str, Any] = {}
@@ -191,7 +192,7 @@ class Catalogue:
         return items
 
 
-async def open_session(upstream: Upstream, server: Server, identity: str) -> tuple[Envelope, dict[str, Any]]:
+async def open_session(upstream: Upstream, server: Server, identity: Identity) -> tuple[Envelope, dict[str, Any]]:
     """Open an upstream session of the older revisions; return what to send with its messages, and what it said.
 
     ``session_id`` is None where the upstream keeps none. Raises ``UpstreamFailure`` and ``Rejected``.

@@ -11,7 +11,7 @@ from doorward.gateway.held import HeldSessions
 from doorward.gateway.http_connection import Answer
 from doorward.gateway.relay import WholeRelay, refuse_foreign
 from doorward.gateway.relay_streams import StreamRelay
-from doorward.gateway.sessions import caller_key
+from doorward.gateway.sessions import Identity, caller_key
 from doorward.gateway.upstream import Envelope, Upstream
 from doorward.protocol import faults, mcp
 from doorward.protocol.jsonrpc import INVALID_REQUEST
@@ -32,7 +32,7 @@ class Forwarder:
         self._streams = streams
         self._watches = Watches(WATCH_AFTER)
 
-    async def forward(self, call: Call, identity: str, *, repeatable: bool) -> None:
+    async def forward(self, call: Call, identity: Identity, *, repeatable: bool) -> None:
         """Forward ``call``. Raises ``Refusal``, ``UpstreamFailure``, ``Rejected``, ``Departed``; nothing is sent then."""
         if await self._answered_here(call):
             return
@@ -58,7 +58,7 @@ class Forwarder:
                 return False
         return True
 
-    async def _sent(self, call: Call, identity: str, *, repeatable: bool) -> Answer:
+    async def _sent(self, call: Call, identity: Identity, *, repeatable: bool) -> Answer:
         needs_session = call.ask.era is Era.LEGACY and not isinstance(call.ask, mcp.Initialize)
         if not needs_session or call.envelope.session_id is not None:
             answer = await self._post(call, call.envelope, identity, repeatable=repeatable)
@@ -69,7 +69,7 @@ class Forwarder:
             return answer
         return await self._in_held_session(call, identity, repeatable=repeatable)
 
-    async def _in_held_session(self, call: Call, identity: str, *, repeatable: bool) -> Answer:
+    async def _in_held_session(self, call: Call, identity: Identity, *, repeatable: bool) -> Answer:
         call.held = caller_key(call.view.principal), call.server.id
         call.message = renumbered(call.message, self._held.next_id())
         envelope = await self._held.envelope(call.held, call.server, identity, call.started)
@@ -82,7 +82,7 @@ class Forwarder:
             answer = await self._post(call, envelope, identity, repeatable=repeatable)
         return answer
 
-    async def _post(self, call: Call, envelope: Envelope, identity: str, *, repeatable: bool) -> Answer:
+    async def _post(self, call: Call, envelope: Envelope, identity: Identity, *, repeatable: bool) -> Answer:
         if not isinstance(call.exchange, AsgiExchange):
             return await self._upstream.post(call.server, call.message, envelope, identity, repeatable=repeatable)
         watch = self._watches.begin(call.exchange)

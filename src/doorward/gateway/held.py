@@ -9,6 +9,7 @@ from typing import Final
 
 from doorward.gateway.catalogue import open_session
 from doorward.gateway.http_connection import UpstreamFailure
+from doorward.gateway.sessions import Identity
 from doorward.gateway.upstream import Envelope, Upstream
 from doorward.model import SECOND, Instant, Server, ServerId
 
@@ -22,7 +23,7 @@ Key = tuple[tuple[str, str, str, str], ServerId]
 class _Held:
     envelope: Envelope
     server: Server
-    identity: str
+    identity: Identity
     used_at: Instant
 
 
@@ -40,7 +41,7 @@ class HeldSessions:
         self._numbers += 1
         return f"dw-{self._numbers}"
 
-    async def envelope(self, key: Key, server: Server, identity: str, now: Instant) -> Envelope:
+    async def envelope(self, key: Key, server: Server, identity: Identity, now: Instant) -> Envelope:
         """Return the session to send with. Raises ``UpstreamFailure`` and ``Rejected``."""
         lock = self._opening.setdefault(key, asyncio.Lock())
         try:

@@ -45,6 +45,16 @@ class Owner(Protocol):
         """Forget a closed connection."""
 
 
+class Source(Protocol):
+    """Where an open stream comes from."""
+
+    async def chunk(self, answer: "Answer") -> bytes:
+        """Return the next piece; empty at the end. Raises ``UpstreamFailure``."""
+
+    def leave(self, answer: "Answer") -> None:
+        """Stop reading."""
+
+
 class Answer:
     """An upstream's answer. ``headers`` are lower case, repeated ones keep their first value.
 
@@ -54,7 +64,7 @@ class Answer:
 
     __slots__ = ("_connection", "body", "headers", "status", "streaming")
 
-    def __init__(self, status: int, headers: dict[bytes, bytes], body: bytes, connection: "Connection | None") -> None:
+    def __init__(self, status: int, headers: dict[bytes, bytes], body: bytes, connection: Source | None) -> None:
         self.status = status
         self.headers = headers
         self.body = body

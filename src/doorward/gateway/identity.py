@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from typing import Final, Protocol
 
 from doorward.gateway.live import Caller
+from doorward.gateway.sessions import Identity, identity
 from doorward.model import (
     SECOND,
     CredentialKind,
@@ -49,27 +50,30 @@ class Identities:
         self._now = now
         self._entropy = entropy
 
-    def of(self, caller: Caller, server: Server, within: Roots, tree: ResourceTree, now: Instant) -> str:
+    def of(self, caller: Caller, server: Server, within: Roots, tree: ResourceTree, now: Instant) -> Identity:
         """Return the identity token of ``caller`` for ``server``, for something that may act ``within``."""
         known = caller.identities.get((server.id, within))
         if known is not None and known[1] > now:
             return known[0]
         principal = caller.principal
-        token = self._issuer.identity_token(
+        signed = self._issuer.identity_token(
             principal, server, scopes=held_throughout(principal, within, tree) & principal.scopes,
             resources=_named(within, tree), now=now, entropy=self._entropy,
         )  # fmt: skip
+        token = identity(signed, principal)
         if len(caller.identities) >= MAX_TOKENS:
             caller.identities.clear()
         caller.identities[server.id, within] = (token, Instant(now + REUSE))
         return token
 
-    def of_gateway(self, server: Server, like: Principal, words: Mapping[Permission, PermissionEntry]) -> str:
+    def of_gateway(self, server: Server, like: Principal, words: Mapping[Permission, PermissionEntry]) -> Identity:
         """Return an identity token for the gateway itself, in the tenant of ``like``: it lists what there is."""
         every = frozenset(words) | frozenset(entry.permission for entry in derived_permissions(server))
-        return self._issuer.identity_token(
-            _gateway(server, like, every), server, scopes=every, resources=None, now=self._now(), entropy=self._entropy
+        ours = _gateway(server, like, every)
+        signed = self._issuer.identity_token(
+            ours, server, scopes=every, resources=None, now=self._now(), entropy=self._entropy
         )
+        return identity(signed, ours)
 
 
 def _gateway(server: Server, like: Principal, every: frozenset[Permission]) -> Principal:

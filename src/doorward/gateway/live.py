@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Final, Protocol, TypeVar
 
 from doorward.credentials.authenticate import Authenticated, Unauthenticated
+from doorward.gateway.sessions import Identity
 from doorward.model import Instant, Permission, PermissionEntry, Principal, Server, ServerId, TenantId
 from doorward.policy.reach import Roots
 from doorward.policy.rules import ResourceTree
@@ -47,7 +48,7 @@ class Caller:
     stamp: Stamp
     visibility: tuple[object, ...]
     """Equal for callers that see the same of every list."""
-    identities: dict[tuple[ServerId, Roots], tuple[str, Instant]] = field(default_factory=dict)
+    identities: dict[tuple[ServerId, Roots], tuple[Identity, Instant]] = field(default_factory=dict)
     """Identity token by server and what a call may touch, and until when it is used."""
 
 

@@ -34,6 +34,7 @@ from doorward.gateway.relay import WholeRelay
 from doorward.gateway.relay_streams import StreamRelay
 from doorward.gateway.session_requests import SessionRequests
 from doorward.gateway.sessions import Binding
+from doorward.gateway.stdio.servers import StdioServers
 from doorward.gateway.stepping import Run
 from doorward.gateway.streams import Streams
 from doorward.gateway.upstream import Rejected, Upstream
@@ -95,7 +96,8 @@ class Gateway:
         self._live = LiveState(database=database, authenticate=authenticate, public_url=public_url, now=now)
         self._origins = Origins(public_url, allowed_origins)
         self._door = Door(live=self._live, public_url=public_url, origins=self._origins)
-        upstream, binding = Upstream(self._pool), Binding(session_key)
+        self._stdio = StdioServers(entropy=entropy, timeout=upstream_timeout)
+        upstream, binding = Upstream(self._pool, self._stdio), Binding(session_key)
         identities = Identities(issuer, now=now, entropy=entropy)
         self._catalogue = Catalogue(upstream, identities)
         self._held = HeldSessions(upstream)
@@ -134,6 +136,7 @@ class Gateway:
                 await self._task
         self._streams.close()
         await self._catalogue.stop()
+        await self._stdio.close()
         await self._pool.close()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -257,6 +260,7 @@ class Gateway:
             try:
                 await self._streams.look_again()
                 await self._live.refresh()
+                await self._stdio.sweep()
             except StorageUnavailable:
                 pass  # Open streams are closed by then; the registry is looked at again at every call.
             except Exception as error:  # noqa: BLE001  (whatever it is, no stream may stay open undecided)

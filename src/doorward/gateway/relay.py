@@ -4,36 +4,20 @@ An answer must carry the id that was asked with; anything that is no MCP answer 
 are in ``relay_streams.py``.
 """
 
-import json
-import math
-from typing import Any, Final, NoReturn
+from typing import Any
 
 from doorward.gateway.call import BAD_GATEWAY, Call, incoming, upstream_refusal
 from doorward.gateway.catalogue import Catalogue
 from doorward.gateway.exchange import JSON, NO_STORE, Header
 from doorward.gateway.http_connection import Answer
+from doorward.gateway.lenient_json import decoded, written
 from doorward.gateway.lists import ListCache, response
 from doorward.gateway.narrow import narrow, news
 from doorward.gateway.sessions import Binding
 from doorward.gateway.upstream import Rejected
 from doorward.protocol import mcp
-from doorward.protocol.jsonrpc import encode
 
 OK, ACCEPTED, BAD_REQUEST, SERVER_ERROR = 200, 202, 400, 500
-
-
-def _no_constant(name: str) -> NoReturn:
-    message = f"{name} is not JSON"
-    raise ValueError(message)
-
-
-def _finite(text: str) -> float:
-    # 1e999 would become infinity, which cannot be written again.
-    value = float(text)
-    return value if math.isfinite(value) else _no_constant(text[:60])
-
-
-_DECODER: Final = json.JSONDecoder(parse_constant=_no_constant, parse_float=_finite)
 
 
 class WholeRelay:
@@ -111,23 +95,6 @@ def refuse_foreign(call: Call, answer: Answer) -> None:
     if problem is not None:
         answer.close()
         raise upstream_refusal(Rejected(answer.status, problem), call.ask.id)
-
-
-def decoded(body: bytes) -> dict[str, Any] | None:
-    """Return the JSON object in ``body``, or None."""
-    try:
-        value = _DECODER.decode(body.decode("utf-8"))
-    except (ValueError, RecursionError):
-        return None
-    return value if isinstance(value, dict) else None
-
-
-def written(value: object) -> bytes:
-    """Return what ``decoded`` gave as JSON. Half of a surrogate pair, as a cut text holds it, stays an escape."""
-    try:
-        return encode(value)
-    except UnicodeEncodeError:
-        return json.dumps(value, separators=(",", ":"), check_circular=False).encode("ascii")
 
 
 def _error(call: Call, answer: Answer) -> bytes:

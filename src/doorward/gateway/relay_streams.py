@@ -13,8 +13,9 @@ from doorward.gateway import answers, sse
 from doorward.gateway.call import Call, upstream_refusal
 from doorward.gateway.exchange import JSON, NO_STORE, NO_TRANSFORM, STREAM, Exchange, Header, Refusal
 from doorward.gateway.http_connection import Answer, UpstreamError, UpstreamFailure
+from doorward.gateway.lenient_json import decoded, written
 from doorward.gateway.narrow import acknowledged, narrow_replayed, notification_passes, request_passes
-from doorward.gateway.relay import OK, WholeRelay, decoded, written
+from doorward.gateway.relay import OK, WholeRelay
 from doorward.gateway.sessions import Binding
 from doorward.gateway.stepping import as_task
 from doorward.gateway.streams import OpenStream, Streams

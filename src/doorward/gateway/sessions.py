@@ -18,6 +18,25 @@ _MAC_LENGTH: Final = 22
 """Characters of the mac: 128 of its bits in base64url (with the last one holding 2)."""
 
 
+class Identity(str):
+    """An identity token, and whose it is: for upstreams that keep something for each caller."""
+
+    __slots__ = ("caller", "tenant", "user")
+
+    caller: tuple[str, str, str, str]
+    """As of ``caller_key``."""
+    tenant: str
+    """The slug."""
+    user: str
+
+
+def identity(token: str, principal: Principal) -> Identity:
+    """Return ``token``, made for ``principal``, as an ``Identity``."""
+    made = Identity(token)
+    made.caller, made.tenant, made.user = caller_key(principal), principal.tenant_slug, principal.user_id
+    return made
+
+
 class Binding:
     """``key`` is secret and the same on every node of a deployment; at least 32 bytes."""
 

@@ -13,6 +13,8 @@ from doorward.gateway import sse
 from doorward.gateway.http_connection import Answer, UpstreamError, UpstreamFailure
 from doorward.gateway.http_pool import HttpPool, Target, head, target
 from doorward.gateway.param_headers import encoded
+from doorward.gateway.sessions import Identity
+from doorward.gateway.stdio.servers import StdioServers
 from doorward.model import Server
 from doorward.protocol import jsonrpc
 from doorward.protocol.errors import JsonRpcError
@@ -52,35 +54,42 @@ class Envelope:
 
 
 class Upstream:
-    """All MCP servers, over one pool."""
+    """All MCP servers: over one pool those at a URL, by their processes those that are commands."""
 
-    def __init__(self, pool: HttpPool) -> None:
+    def __init__(self, pool: HttpPool, stdio: StdioServers) -> None:
         self._pool = pool
+        self._stdio = stdio
         self._targets: dict[str, Target] = {}
         self._heads: dict[tuple[Target, tuple[tuple[bytes, bytes], ...], str], bytes] = {}
         """The same caller calls the same tool again and again; its identity token changes every half minute."""
 
     async def post(
-        self, server: Server, message: Mapping[str, Any], envelope: Envelope, identity: str, *, repeatable: bool
+        self, server: Server, message: Mapping[str, Any], envelope: Envelope, identity: Identity, *, repeatable: bool
     ) -> Answer:
         """Send one message, re-encoded. Raises ``UpstreamFailure``."""
+        if server.stdio is not None:
+            return await self._stdio.post(server, message, envelope.version, envelope.session_id, identity)
         to = self._target(server.upstream)
         body = jsonrpc.encode(message)
         end = b"content-length: %d\r\n\r\n%b" % (len(body), body)
         return await self._pool.send_with(to, self._head(to, message, envelope, identity), end, repeatable=repeatable)
 
-    async def get(self, server: Server, envelope: Envelope, identity: str) -> Answer:
+    async def get(self, server: Server, envelope: Envelope, identity: Identity) -> Answer:
         """Open the stream of a session (older revisions). Raises ``UpstreamFailure``."""
+        if server.stdio is not None:
+            return await self._stdio.get(server, envelope.session_id, identity)
         headers = [*_STREAM, *_protocol({}, envelope), _authorization(identity)]
         return await self._pool.send(b"GET", self._target(server.upstream), headers, repeatable=True)
 
-    async def delete(self, server: Server, envelope: Envelope, identity: str) -> Answer:
+    async def delete(self, server: Server, envelope: Envelope, identity: Identity) -> Answer:
         """End a session (older revisions). Raises ``UpstreamFailure``."""
+        if server.stdio is not None:
+            return await self._stdio.delete(server, envelope.session_id, identity)
         headers = [*_protocol({}, envelope), _authorization(identity)]
         return await self._pool.send(b"DELETE", self._target(server.upstream), headers, repeatable=True)
 
     async def ask(
-        self, server: Server, method: str, params: Mapping[str, Any], envelope: Envelope, identity: str
+        self, server: Server, method: str, params: Mapping[str, Any], envelope: Envelope, identity: Identity
     ) -> tuple[dict[str, Any], Mapping[bytes, bytes]]:
         """Ask a question of the gateway's own; return the result and the answer's headers.
 
@@ -101,12 +110,12 @@ class Upstream:
             raise Rejected(answer.status, reason, code if isinstance(code, int) else None)
         return result, answer.headers
 
-    async def tell(self, server: Server, method: str, envelope: Envelope, identity: str) -> None:
+    async def tell(self, server: Server, method: str, envelope: Envelope, identity: Identity) -> None:
         """Send a notification of the gateway's own. Raises ``UpstreamFailure``."""
         message = {"jsonrpc": "2.0", "method": method}
         (await self.post(server, message, envelope, identity, repeatable=True)).close()
 
-    def _head(self, to: Target, message: Mapping[str, Any], envelope: Envelope, identity: str) -> bytes:
+    def _head(self, to: Target, message: Mapping[str, Any], envelope: Envelope, identity: Identity) -> bytes:
         routing = tuple(_protocol(message, envelope))
         key = to, routing, identity
         known = self._heads.get(key)
@@ -182,5 +191,5 @@ def _encoded(value: str) -> bytes:
     return encoded(value).encode()
 
 
-def _authorization(identity: str) -> tuple[bytes, bytes]:
+def _authorization(identity: Identity) -> tuple[bytes, bytes]:
     return b"authorization", b"Bearer " + identity.encode()

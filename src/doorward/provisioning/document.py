@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from doorward.credentials.trust_rules import Wish
-from doorward.model import ClientAuthMethod, OwnerKind, Permission, RuleKind, Status, ToolRule
+from doorward.model import ClientAuthMethod, OwnerKind, Permission, RuleKind, Status, StdioCommand, ToolRule
 from doorward.provisioning.resource_tree import NodeName, TreeNode
 
 
@@ -31,6 +31,7 @@ class ServerDeclared:
     name: str | None
     paths: tuple[str, ...] | None
     upstream: str | None
+    stdio: StdioCommand | None
     builtin_tools: bool | None
     status: Status | None
     rules: dict[RuleKind, tuple[ToolRule, ...]]

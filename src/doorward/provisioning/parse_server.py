@@ -4,10 +4,11 @@ import re
 from collections.abc import Mapping
 from typing import Final
 
-from doorward.model import ResourceArgument, RuleKind, Status, ToolRule
+from doorward.model import ResourceArgument, RuleKind, Status, StdioCommand, ToolRule
 from doorward.policy.matching import template_ok
 from doorward.provisioning import names
 from doorward.provisioning.document import ServerDeclared
+from doorward.provisioning.parse_stdio import STDIO, address, parse_stdio
 from doorward.provisioning.reading import Place
 from doorward.provisioning.values import choice, flag, needed, permissions, title, values
 
@@ -24,23 +25,33 @@ _VARIABLE: Final = re.compile(r"\{([a-z][a-z0-9_]*)\}")
 
 def parse_server(place: Place) -> ServerDeclared:
     """Return one server. Raises ``DocumentError``."""
-    table = place.table("slug", "name", "paths", "upstream", "builtin_tools", "status", *_KINDS)
+    table = place.table("slug", "name", "paths", "upstream", "builtin_tools", "status", *STDIO, *_KINDS)
     slug = needed(place, table, "slug")
     if not names.server_slug_ok(slug.text()):
         slug.refuse(f"{slug.text()[:80]!r} cannot be a server's slug", "Use a-z, 0-9, - and _, a letter first")
     upstream = table.get("upstream")
     if upstream is not None and not names.upstream_ok(upstream.text()):
         upstream.refuse("not an http(s) URL without credentials", "Write it like http://127.0.0.1:9000/mcp")
+    stdio = parse_stdio(place, table)
+    if stdio is not None and upstream is not None:
+        upstream.refuse("a server is a URL or a command", "Take one of the two out")
     return ServerDeclared(
         path=place.path,
         slug=slug.text(),
         name=title(table.get("name")),
         paths=_paths(table.get("paths")),
-        upstream=upstream.text() if upstream is not None else None,
+        upstream=_address(slug, upstream, stdio),
+        stdio=stdio,
         builtin_tools=flag(table.get("builtin_tools")),
         status=choice(table.get("status"), Status),
         rules={kind: _rules(table[name], kind) for name, kind in _KINDS.items() if name in table},
     )
+
+
+def _address(slug: Place, upstream: Place | None, stdio: StdioCommand | None) -> str | None:
+    if stdio is not None:
+        return address(slug.text(), stdio)
+    return None if upstream is None else upstream.text()
 
 
 def _paths(place: Place | None) -> tuple[str, ...] | None:

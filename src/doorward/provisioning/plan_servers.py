@@ -60,7 +60,9 @@ def _merged(reader: Reader, declared: ServerDeclared) -> Server:
     stored = stored_servers.server_by_slug(reader, declared.slug)
     if stored is None and declared.upstream is None:
         refuse(
-            declared.path, f"server {declared.slug!r} is new and upstream is missing", "Add upstream, the server's URL"
+            declared.path,
+            f"server {declared.slug!r} is new and upstream is missing",
+            "Add upstream, the server's URL, or its command",
         )
     base = stored or Server(
         id=ServerId(""), slug=declared.slug, name=declared.slug.capitalize(), paths=DEFAULT_PATHS, upstream=""
@@ -71,6 +73,7 @@ def _merged(reader: Reader, declared: ServerDeclared) -> Server:
         name=base.name if declared.name is None else declared.name,
         paths=base.paths if declared.paths is None else declared.paths,
         upstream=base.upstream if declared.upstream is None else declared.upstream,
+        stdio=base.stdio if declared.upstream is None else declared.stdio,
         builtin_tools=base.builtin_tools if declared.builtin_tools is None else declared.builtin_tools,
         status=base.status if declared.status is None else declared.status,
         # By kind, and within a kind in the order written: the first rule that fits is the rule, and kinds never mix.

@@ -153,6 +153,7 @@ servers = _table(
     _text("slug"),
     _text("name"),
     _text("upstream"),
+    _text("stdio", null=True),
     _number("builtin_tools"),
     _text("status"),
     sa.UniqueConstraint("slug"),

@@ -2,19 +2,32 @@
 
 import json
 from collections.abc import Sequence
+from dataclasses import asdict
 from functools import lru_cache
-from typing import Final
+from typing import Any, Final
 
 import sqlalchemy as sa
 
-from doorward.model import ResourceArgument, RuleKind, Server, ServerId, Status, TenantId, ToolRule
+from doorward.model import (
+    ProcessPer,
+    ResourceArgument,
+    RuleKind,
+    Server,
+    ServerId,
+    Status,
+    StdioCommand,
+    TenantId,
+    ToolRule,
+)
 from doorward.storage import records
 from doorward.storage.database import Reader, Transaction
 from doorward.storage.schema import server_paths, tenant_servers, tool_rules
 from doorward.storage.schema import servers as table
 from doorward.storage.statements import Row, Statement, delete, insert, select, upsert
 
-_PUT: Final = upsert(table, [table.c.slug], [table.c.name, table.c.upstream, table.c.builtin_tools, table.c.status])
+_PUT: Final = upsert(
+    table, [table.c.slug], [table.c.name, table.c.upstream, table.c.stdio, table.c.builtin_tools, table.c.status]
+)
 _BY_SLUG: Final = select(table, table.c.slug)
 _BY_STATUS: Final = select(table, table.c.status, order=[table.c.slug])
 _ALL: Final = select(table, order=[table.c.slug])
@@ -52,6 +65,7 @@ def put_server(tx: Transaction, server: Server) -> None:
             "slug": server.slug,
             "name": server.name,
             "upstream": server.upstream,
+            "stdio": None if server.stdio is None else json.dumps(asdict(server.stdio)),
             "builtin_tools": int(server.builtin_tools),
             "status": server.status.value,
         },
@@ -118,7 +132,14 @@ def _server(row: Row, paths: Sequence[Row], rules: Sequence[Row]) -> Server:
         rules=tuple(_rule(each) for each in rules if each.server_id == row.id),
         builtin_tools=bool(row.builtin_tools),
         status=Status(row.status),
+        stdio=None if row.stdio is None else _stdio(json.loads(row.stdio)),
     )
+
+
+def _stdio(kept: dict[str, Any]) -> StdioCommand:
+    pairs = {name: tuple((key, value) for key, value in kept[name]) for name in ("env", "secrets")}
+    texts = {name: tuple(kept[name]) for name in ("command", "relays")}
+    return StdioCommand(**{**kept, **pairs, **texts, "per": ProcessPer(kept["per"])})
 
 
 def _rule(row: Row) -> ToolRule:

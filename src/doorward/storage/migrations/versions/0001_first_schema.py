@@ -212,6 +212,7 @@ def _tables() -> None:
         sa.Column("slug", sa.Text(), nullable=False),
         sa.Column("name", sa.Text(), nullable=False),
         sa.Column("upstream", sa.Text(), nullable=False),
+        sa.Column("stdio", sa.Text(), nullable=True),
         sa.Column("builtin_tools", sa.BigInteger(), autoincrement=False, nullable=False),
         sa.Column("status", sa.Text(), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_servers")),
