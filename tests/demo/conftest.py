@@ -8,7 +8,7 @@ import socket
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -135,7 +135,7 @@ async def running(tmp_path: Path) -> AsyncIterator[Running]:
 
 
 @asynccontextmanager
-async def open_harbour(data: Path) -> AsyncIterator[tuple[Running, Any]]:
+async def open_harbour(data: Path, *, issuer_url: str = "") -> AsyncIterator[tuple[Running, Any]]:
     issuer, clock = Issuer(), itertools.count(time.time_ns() // 1000)
     keys = data / "push-keys.json"
     keys.write_text(json.dumps({"acme": "key-of-acme", "globex": "key-of-globex"}))
@@ -144,9 +144,9 @@ async def open_harbour(data: Path) -> AsyncIterator[tuple[Running, Any]]:
     async with (
         serving(issuer.app(), socket.create_server(("127.0.0.1", 0))) as issuer.url,
         harbour(
-            data=data, url=url, issuer=issuer.url, push=issuer.url, push_key_file=keys, now=lambda: next(clock),
+            data=data, url=url, issuer=issuer_url or issuer.url, push=issuer.url, push_key_file=keys, now=lambda: next(clock),
             entropy=os.urandom,
         ) as opened,
         serving(opened.app, listener),
     ):  # fmt: skip
-        yield Running(url + "/mcp", issuer, data), opened
+        yield Running(url + "/mcp", replace(issuer, url=issuer_url) if issuer_url else issuer, data), opened

@@ -59,7 +59,8 @@ async def test_every_tool_resource_and_prompt_has_an_explicit_rule_in_the_set_up
         for rule in server["tools"]:
             if "resource" in rule:
                 schema = next(tool.input_schema for tool in tools if tool.name == rule["match"])
-                assert rule["resource"]["argument"].removeprefix("/") in schema["properties"], rule
+                named_by = rule["resource"] if isinstance(rule["resource"], list) else [rule["resource"]]
+                assert {each["argument"].split("/")[1] for each in named_by} <= schema["properties"].keys(), rule
         assert {prompt.name for prompt in (await client.list_prompts()).prompts} == {
             rule["match"] for rule in server["prompts"]
         }

@@ -1,13 +1,14 @@
 """Harbour believes the identity token and nothing else, and shows no more than the token allows."""
 
 import time
+from pathlib import Path
 from typing import Any
 
 import httpx2
 import pytest
 from joserfc.jwk import ECKey
 
-from demo.conftest import Issuer, Running
+from demo.conftest import Running, open_harbour
 from demo.test_harbour import ERAS, refusal, said
 
 pytestmark = pytest.mark.anyio
@@ -64,9 +65,10 @@ async def test_without_a_token_or_with_a_stranger_s_signature_the_answer_is_401(
         assert await status(running, header) == 401
 
 
-async def test_a_silent_issuer_means_401_not_500(running: Running) -> None:
-    running.issuer.url, gone = "http://127.0.0.1:1", Issuer(url=running.issuer.url)
-    assert await status(running, f"Bearer {gone.token(running.url)}") == 401
+async def test_a_silent_issuer_means_503_not_401_and_not_500(tmp_path: Path) -> None:
+    async with open_harbour(tmp_path, issuer_url="http://127.0.0.1:1") as (running, _):
+        assert await status(running, f"Bearer {running.token()}") == 503, "a client told 401 throws its tokens away"
+        assert await status(running, "Bearer x") == 401, "this is no identity token, whoever might be asked"
 
 
 @pytest.mark.parametrize("era", ERAS)

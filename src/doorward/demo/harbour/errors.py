@@ -14,13 +14,6 @@ class NotFoundError(HarbourError):
         super().__init__(f"There is no {kind} {key!r} here.")
 
 
-class NotAllowedError(HarbourError):
-    """The identity token lacks a permission. The gateway refuses first; this is defence in depth."""
-
-    def __init__(self, permission: str) -> None:
-        super().__init__(f"This needs the permission {permission}.")
-
-
 class ConflictError(HarbourError):
     """The request does not fit the present state; nothing was changed."""
 

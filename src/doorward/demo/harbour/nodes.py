@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from typing import Final
 
 from doorward.demo.harbour.errors import ConflictError, NotFoundError
-from doorward.demo.harbour.identity import Caller
 from doorward.demo.harbour.store import Change, Node, Parameters, Rows
+from doorward.sdk.caller import Caller
 
 VISIBLE: Final = """
 WITH RECURSIVE visible (id) AS (

@@ -5,7 +5,6 @@ from collections.abc import Sequence
 
 from doorward.demo.harbour import nodes
 from doorward.demo.harbour.errors import NotFoundError
-from doorward.demo.harbour.identity import Caller
 from doorward.demo.harbour.store import Rows
 from doorward.demo.harbour.views import (
     Comment,
@@ -18,6 +17,7 @@ from doorward.demo.harbour.views import (
     Workspace,
     moment,
 )
+from doorward.sdk.caller import Caller
 
 LATEST = "SELECT * FROM versions WHERE document = :key ORDER BY number DESC LIMIT 1"
 TASKS = "SELECT tasks.* FROM tasks WHERE project IN (SELECT id FROM visible) "

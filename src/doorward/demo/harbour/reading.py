@@ -17,9 +17,9 @@ from pydantic import Field
 
 from doorward.demo.harbour import nodes, read
 from doorward.demo.harbour.errors import HarbourError
-from doorward.demo.harbour.identity import Caller, current_caller
 from doorward.demo.harbour.store import Store
 from doorward.demo.harbour.views import Document
+from doorward.sdk.caller import Caller, current_caller
 
 HANDBOOK: Final = """# How Harbour is organised
 

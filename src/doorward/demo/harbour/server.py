@@ -8,20 +8,20 @@ from pathlib import Path
 from typing import Final
 
 import httpx2
-from mcp.server.auth.settings import AuthSettings
 from mcp.server.mcpserver import MCPServer
-from pydantic import AnyHttpUrl
 from starlette.applications import Starlette
 
 from doorward.demo.harbour import reading, tools_documents, tools_tree, tools_work
-from doorward.demo.harbour.identity import IdentityVerifier, IssuerKeys
 from doorward.demo.harbour.push import TreePusher, publish_nothing
 from doorward.demo.harbour.seed import plant
 from doorward.demo.harbour.store import Store
 from doorward.demo.harbour.views import moment
+from doorward.sdk.mcp import application, auth_settings
+from doorward.sdk.verifiers import GatewayIdentity, Verifier
 
 MCP_PATH: Final = "/mcp"
 HTTP_TIMEOUT_SECONDS: Final = 10.0
+MICROSECONDS: Final = 1_000_000
 INSTRUCTIONS: Final = (
     "Harbour keeps projects, their documents and their tasks. Read harbour://handbook first if you are new here. "
     "Ids come from the list_ and search_ tools; never make one up."
@@ -58,16 +58,15 @@ async def harbour(  # noqa: PLR0913  (the composition root of a process of its o
             data / "harbour.sqlite3", now=now, entropy=entropy, publish=pusher.publish if pusher else publish_nothing
         )
         store.create(plant)
-        keys = IssuerKeys(issuer, http, now=now)
-        verifier = IdentityVerifier(issuer=issuer, audience=url + MCP_PATH, keys=keys, now=now)
+        verifier = GatewayIdentity(issuer=issuer, resource=url + MCP_PATH, http=http, now=lambda: now() / MICROSECONDS)
         try:
-            server = build(store, verifier, issuer=issuer, today=lambda: moment(now())[:10])
-            yield Harbour(app=server.streamable_http_app(streamable_http_path=MCP_PATH), store=store, pusher=pusher)
+            server = build(store, verifier, today=lambda: moment(now())[:10])
+            yield Harbour(app=application(server, verifier, path=MCP_PATH), store=store, pusher=pusher)
         finally:
             store.close()
 
 
-def build(store: Store, verifier: IdentityVerifier, *, issuer: str, today: Callable[[], str]) -> MCPServer:
+def build(store: Store, verifier: Verifier, *, today: Callable[[], str]) -> MCPServer:
     """Return the MCP server with everything registered. One endpoint serves every protocol revision of the SDK."""
     server = MCPServer(
         name="harbour",
@@ -76,7 +75,7 @@ def build(store: Store, verifier: IdentityVerifier, *, issuer: str, today: Calla
         instructions=INSTRUCTIONS,
         version="1.0.0",
         token_verifier=verifier,
-        auth=AuthSettings(issuer_url=AnyHttpUrl(issuer), resource_server_url=None),
+        auth=auth_settings(verifier),
         log_level="WARNING",
     )
     logging.getLogger("mcp").setLevel(logging.WARNING)

@@ -7,7 +7,6 @@ from pydantic import Field
 
 from doorward.demo.harbour import hints, nodes, read
 from doorward.demo.harbour.errors import ConflictError, NotFoundError
-from doorward.demo.harbour.identity import Caller, current_caller
 from doorward.demo.harbour.search import best
 from doorward.demo.harbour.store import Change, Store
 from doorward.demo.harbour.tools_tree import FolderId
@@ -24,6 +23,7 @@ from doorward.demo.harbour.views import (
     Text,
     Versions,
 )
+from doorward.sdk.caller import Caller, current_caller
 
 DocumentId = Annotated[Key, Field(description="Id of a document, from list_documents or search_documents.")]
 Body = Annotated[Text, Field(description="The text, in Markdown.")]

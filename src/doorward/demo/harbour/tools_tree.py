@@ -8,7 +8,6 @@ from pydantic import Field
 
 from doorward.demo.harbour import hints, nodes, read
 from doorward.demo.harbour.errors import ConflictError
-from doorward.demo.harbour.identity import Caller, current_caller
 from doorward.demo.harbour.store import Store
 from doorward.demo.harbour.views import (
     Deleted,
@@ -23,6 +22,7 @@ from doorward.demo.harbour.views import (
     Workspace,
     Workspaces,
 )
+from doorward.sdk.caller import Caller, current_caller
 
 WorkspaceId = Annotated[Key, Field(description="Id of a workspace, from list_workspaces.")]
 ProjectId = Annotated[Key, Field(description="Id of a project, from list_projects.")]

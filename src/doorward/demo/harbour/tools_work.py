@@ -7,7 +7,6 @@ from mcp.server.mcpserver import Context, MCPServer
 from pydantic import Field
 
 from doorward.demo.harbour import hints, nodes, read
-from doorward.demo.harbour.identity import Caller, current_caller
 from doorward.demo.harbour.store import Store
 from doorward.demo.harbour.tools_tree import ProjectId
 from doorward.demo.harbour.views import (
@@ -22,6 +21,7 @@ from doorward.demo.harbour.views import (
     TaskStatus,
     Workload,
 )
+from doorward.sdk.caller import Caller, current_caller
 
 TaskId = Annotated[Key, Field(description="Id of a task, from list_tasks or my_tasks.")]
 SET_TASK = (
