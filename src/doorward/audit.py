@@ -53,6 +53,7 @@ EVENTS: Final[Mapping[str, str]] = {
     "server:changed": "An MCP server or its tool rules were added or changed.",
     "permission:changed": "The permission catalogue was changed.",
     "resources:changed": "The resource tree of a tenant was changed.",
+    "override:changed": "What a tenant says beyond the tool rules of its servers was changed.",
     "decision:explained": "An administrator looked at what another person may do.",
     "signing_key:created": "A signing key was made.",
     "signing_key:revoked": "A signing key was taken out at once; what it signed is refused.",

@@ -198,6 +198,42 @@ class StdioCommand:
     """What it may ask of clients of the older revisions; never where a process is shared."""
 
 
+class Effect(StrEnum):
+    """What an override does. Neither can allow what the rule does not."""
+
+    DENY = "deny"
+    REQUIRE = "require"
+    """Permissions beyond those of the rule."""
+
+
+class SubjectKind(StrEnum):
+    """For whom an override holds."""
+
+    EVERYBODY = "everybody"
+    ROLE = "role"
+    """Whoever has the role of this name, at the tenant or at any node."""
+    USER = "user"
+    KEY = "key"
+    CONNECTION = "connection"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Override:
+    """What a tenant says beyond a server's rule, for some of its callers. All that fit hold; a denial wins (D4)."""
+
+    id: str
+    tenant_id: TenantId
+    server_id: ServerId
+    kind: RuleKind = RuleKind.TOOL
+    match: str
+    """As in a ``ToolRule``."""
+    effect: Effect
+    requires: frozenset[Permission] = frozenset()
+    subject: SubjectKind = SubjectKind.EVERYBODY
+    subject_id: str = ""
+    """A role's name, or an id."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Server:
     """One MCP server behind the gateway, declared once for the deployment; tenants enable it.
@@ -499,3 +535,5 @@ class Principal:
     """When the presented credential itself ends; checked at every decision."""
     placed: tuple[tuple[ResourceId, frozenset[Permission]], ...] = ()
     """What roles bound at nodes of the tree give there and below, beyond ``permissions``."""
+    overrides: tuple[Override, ...] = ()
+    """Those of the tenant that hold for this caller."""

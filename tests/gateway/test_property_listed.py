@@ -12,7 +12,9 @@ from doorward.gateway.narrow import narrow
 from doorward.gateway.offer import Governed, offer_of
 from doorward.model import (
     CredentialKind,
+    Effect,
     Instant,
+    Override,
     Permission,
     Principal,
     Resource,
@@ -55,6 +57,15 @@ def rules(draw: st.DrawFn) -> ToolRule:
 
 
 @st.composite
+def overrides(draw: st.DrawFn) -> Override:
+    rule, more = draw(rules()), draw(sets)
+    return Override(
+        id="o", tenant_id=TenantId("t"), server_id=ServerId("s"), kind=rule.kind, match=rule.match,
+        effect=Effect.REQUIRE if more else Effect.DENY, requires=more,
+    )  # fmt: skip
+
+
+@st.composite
 def views(draw: st.DrawFn) -> View:
     annotations = st.sampled_from([{}, {"readOnlyHint": True}, {"destructiveHint": True}, {"readOnlyHint": "true"}])
     offer = offer_of(
@@ -77,6 +88,7 @@ def views(draw: st.DrawFn) -> View:
         servers=draw(st.sampled_from([frozenset({ServerId("s")}), frozenset({ServerId("s")}), frozenset()])),
         expires_at=draw(st.sampled_from([None, Instant(5), Instant(50)])),
         placed=tuple((node, draw(sets)) for node in draw(st.sets(st.sampled_from(PLACES)))),
+        overrides=tuple(draw(st.lists(overrides(), max_size=2))),
     )  # fmt: skip
     return View(principal=principal, governed=Governed(server, offer), tree=TREE, now=Instant(10), words={})
 

@@ -5,6 +5,7 @@ engine (``test_reference.py``) is the differential test that Cedar found 21 of i
 """
 
 from collections.abc import Mapping
+from fnmatch import fnmatchcase
 from typing import Any
 
 
@@ -33,8 +34,14 @@ def answer(who: Mapping[str, Any], ask: Mapping[str, Any], parents: Mapping[str,
     """Decide.
 
     ``who``: rights, placed (node: rights there and below), scopes, declined, can_step_up, roots (or None), servers,
-    expires (or None). ``ask``: server, requires, targets (None: none; False: cannot be resolved; else nodes' ids).
+    expires (or None), overrides. ``ask``: server, kind, name, requires, targets (None: none; False: cannot be
+    resolved; else nodes' ids).
     """
+    mine = [each for each in who["overrides"] if is_about(each, ask)]
+    if any(each["effect"] == "deny" for each in mine):
+        return "denied"
+    if ask["requires"]:
+        ask = {**ask, "requires": [*ask["requires"], *(need for each in mine for need in each["requires"])]}
     alive = who["expires"] is None or now < who["expires"]
     enabled = ask["server"] in who["servers"]
     if not (alive and enabled and ask["requires"] and may_somewhere(who, ask["requires"], parents)):
@@ -48,6 +55,12 @@ def answer(who: Mapping[str, Any], ask: Mapping[str, Any], parents: Mapping[str,
         return "denied"
     good = all(may_at(who, ask["requires"], node, parents) for node in ask["targets"])
     return "allowed" if good else "denied"
+
+
+def is_about(override: Mapping[str, Any], ask: Mapping[str, Any]) -> bool:
+    """The same server, the same kind of thing, and a name that the shell's pattern fits."""
+    same = override["server"] == ask["server"] and override["kind"] == ask["kind"]
+    return same and fnmatchcase(ask["name"], override["match"])
 
 
 def may_somewhere(who: Mapping[str, Any], requires: list[str], parents: Mapping[str, str | None]) -> bool:

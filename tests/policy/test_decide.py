@@ -12,6 +12,7 @@ from doorward.model import (
     Principal,
     Resource,
     ResourceId,
+    RuleKind,
     ServerId,
     TenantId,
     UserId,
@@ -57,8 +58,16 @@ EDITOR = Principal(
     servers=frozenset({HARBOUR}),
     expires_at=Instant(NOW + 1),
 )
-READING = Question(server_id=HARBOUR, requires=frozenset({READ}), rule="get_document")
-WRITING = Question(server_id=HARBOUR, requires=frozenset({READ, WRITE}), rule="update_document")
+READING = Question(
+    server_id=HARBOUR, kind=RuleKind.TOOL, name="get_document", requires=frozenset({READ}), rule="get_document"
+)
+WRITING = Question(
+    server_id=HARBOUR,
+    kind=RuleKind.TOOL,
+    name="get_document",
+    requires=frozenset({READ, WRITE}),
+    rule="update_document",
+)
 
 
 def reason(principal: Principal, question: Question) -> DenialReason | None:

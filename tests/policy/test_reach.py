@@ -100,7 +100,7 @@ def test_where_it_is_allowed_is_exactly_where_the_reference_allows_it() -> None:
     chance, limited = Random(11), 0
     for _ in range(3_000):
         world = random_world(chance)
-        world = world.asking(target=NoTarget())
+        world = world.asking(target=NoTarget()).being(overrides=())
         decision = decide(world.principal, world.question, world.tree, NOW)
         if not isinstance(decision, Allowed):
             continue

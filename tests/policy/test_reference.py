@@ -7,7 +7,7 @@ from random import Random
 from typing import Any
 
 from tests.policy import reference
-from tests.policy.world import CATALOGUE, NODES, NOW, World, random_world
+from tests.policy.world import CATALOGUE, NODES, NOW, World, random_override, random_world
 
 from doorward.policy.decide import Allowed, Decision, DenialReason, Denied, NoTarget, Reachable, Target, decide, visible
 from doorward.policy.reach import held_anywhere
@@ -33,13 +33,30 @@ def who_of(world: World) -> dict[str, Any]:
         "roots": None if principal.resources is None else list(principal.resources),
         "servers": list(principal.servers),
         "expires": principal.expires_at,
+        "overrides": [
+            {
+                "server": each.server_id,
+                "kind": each.kind.value,
+                "match": each.match,
+                "effect": each.effect.value,
+                "requires": list(each.requires),
+            }
+            for each in principal.overrides
+        ],
     }
 
 
 def by_reference(world: World) -> str:
     target = world.question.target
     asked = None if isinstance(target, NoTarget) else list(target.resource_ids) if isinstance(target, Target) else False
-    ask = {"server": world.question.server_id, "requires": list(world.question.requires), "targets": asked}
+    question = world.question
+    ask = {
+        "server": question.server_id,
+        "kind": question.kind.value,
+        "name": question.name,
+        "requires": list(question.requires),
+        "targets": asked,
+    }
     return reference.answer(who_of(world), ask, {node.id: node.parent_id for node in world.resources}, NOW)
 
 
@@ -94,6 +111,7 @@ def _less(world: World, chance: Random) -> list[World]:
         world.being(resources=roots - {chance.choice(NODES)}),
         world.being(servers=frozenset()),
         world.being(can_step_up=False),
+        world.being(overrides=(*principal.overrides, random_override(chance))),
         world.being(expires_at=NOW),
         world.asking(requires=world.question.requires | {one} if world.question.requires else frozenset()),
     ]
@@ -124,7 +142,7 @@ def test_a_step_up_to_all_it_asks_for_leads_to_the_call() -> None:
     for world in worlds(9):
         decision = engine(world)
         if isinstance(decision, Reachable):
-            assert decision.scopes == world.question.requires
+            assert decision.scopes >= world.question.requires
             assert decision.missing == decision.scopes - world.principal.scopes
             after = replace(world.principal, scopes=world.principal.scopes | decision.scopes)
             assert not isinstance(engine(replace(world, principal=after)), Reachable)

@@ -55,7 +55,8 @@ EVERYTHING = frozenset(CATALOGUE)
 CURES: dict[DenialReason, Callable[[World], World]] = {
     DenialReason.EXPIRED: lambda world: world.being(expires_at=None),
     DenialReason.SERVER: lambda world: world.being(servers=frozenset({world.question.server_id})),
-    DenialReason.NO_RULE: lambda world: world.asking(requires=frozenset(CATALOGUE[:1])),
+    DenialReason.NO_RULE: lambda world: world.asking(requires=frozenset(CATALOGUE[:1])).being(overrides=()),
+    DenialReason.OVERRIDE: lambda world: world.being(overrides=()),
     DenialReason.NO_RIGHT: lambda world: world.being(permissions=EVERYTHING, resources=None),
     DenialReason.NOT_HERE: lambda world: world.being(resources=None, permissions=EVERYTHING),
     DenialReason.SCOPE: lambda world: world.being(scopes=EVERYTHING),
@@ -101,6 +102,7 @@ def plain() -> World:
         resources=None,
         servers=frozenset({world.question.server_id}),
         expires_at=None,
+        overrides=(),
         can_step_up=True,
     )
     question = replace(world.question, requires=frozenset(CATALOGUE[:1]), rule="get_*", target=NoTarget())

@@ -7,11 +7,14 @@ from random import Random
 from doorward.model import (
     ClientId,
     CredentialKind,
+    Effect,
     Instant,
+    Override,
     Permission,
     Principal,
     Resource,
     ResourceId,
+    RuleKind,
     ServerId,
     TenantId,
     UserId,
@@ -90,6 +93,22 @@ def _principal(chance: Random, patterns: tuple[str, ...], placed: Mapping[Resour
             (None, None, Instant(NOW - 1), NOW, Instant(NOW + 1), Instant(NOW + 1), Instant(NOW + 9))
         ),
         placed=tuple((node, expand(given, CATALOGUE)) for node, given in placed.items()),
+        overrides=tuple(random_override(chance) for _ in range(chance.choice((0, 0, 1, 2)))),
+    )
+
+
+def random_override(chance: Random) -> Override:
+    """Return one that is often about what is asked."""
+    effect = chance.choice(tuple(Effect))
+    more = frozenset(chance.sample(CATALOGUE, 1)) if effect is Effect.REQUIRE else frozenset[Permission]()
+    return Override(
+        id="override",
+        tenant_id=TENANT,
+        server_id=chance.choice(SERVERS),
+        kind=chance.choice((RuleKind.TOOL, RuleKind.PROMPT)),
+        match=chance.choice(("*", "get_*", "g?t_document", "get_documen", "*_tasks", "put_*")),
+        effect=effect,
+        requires=more,
     )
 
 
@@ -98,6 +117,8 @@ def _question(chance: Random) -> Question:
     targets = (NoTarget(), Unresolvable(), *(Target(frozenset({node})) for node in NODES), *pairs)
     return Question(
         server_id=SERVERS[0],
+        kind=RuleKind.TOOL,
+        name=chance.choice(("get_document", "get_tasks", "put_tasks")),
         requires=frozenset(chance.sample(CATALOGUE, chance.choice((0, 1, 1, 1, 1, 2, 2, 3)))),
         rule="rule",
         target=chance.choice(targets),

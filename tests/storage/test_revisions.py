@@ -13,7 +13,9 @@ from doorward.model import (
     ApiKeyId,
     ClientId,
     ConnectionId,
+    Effect,
     Fingerprint,
+    Override,
     Placement,
     Resource,
     ResourceId,
@@ -21,7 +23,18 @@ from doorward.model import (
     ServerId,
     UserId,
 )
-from doorward.storage import accounts, api_keys, clients, connections, hot, keys, permissions, servers, triggers
+from doorward.storage import (
+    accounts,
+    api_keys,
+    clients,
+    connections,
+    hot,
+    keys,
+    overrides,
+    permissions,
+    servers,
+    triggers,
+)
 from doorward.storage.database import Database, StorageUnavailable, Transaction
 from doorward.storage.opening import open_database
 from doorward.storage.statements import Statement
@@ -45,6 +58,7 @@ from support.rows import (
 pytestmark = pytest.mark.anyio
 
 NODE = Resource(id=ResourceId("d-1"), tenant_id=ACME.id, type="document", key="1", name="One")
+OVERRIDE = Override(id="ovr-1", tenant_id=ACME.id, server_id=HARBOUR.id, match="*", effect=Effect.DENY)
 SIGNING_KEY = keys.SigningKeyRow(
     kid="kid", algorithm="ES256", public_jwk="{}", sealed_private=b"x", created_at=NOW, signs_from=NOW
 )
@@ -88,6 +102,9 @@ OF_THE_TENANT: dict[str, Callable[[Transaction], object]] = {
     "tenant_servers INSERT": _text("INSERT INTO tenant_servers (tenant_id, server_id) VALUES ('t-acme', 's-second')"),
     "tenant_servers UPDATE": _text("UPDATE tenant_servers SET server_id = 's-second' WHERE tenant_id = 't-acme'"),
     "tenant_servers DELETE": lambda tx: servers.set_tenant_servers(tx, ACME.id, []),
+    "tool_overrides INSERT": lambda tx: overrides.add_override(tx, replace(OVERRIDE, id="ovr-2"), 1),
+    "tool_overrides UPDATE": _text("UPDATE tool_overrides SET match = 'x' WHERE id = 'ovr-1'"),
+    "tool_overrides DELETE": lambda tx: overrides.remove_override(tx, ACME.id, "ovr-1"),
     "connections INSERT": lambda tx: connections.insert_connection(tx, replace(CONNECTION, id=ConnectionId("n-2"))),
     "connections UPDATE": lambda tx: connections.revoke_connection(tx, CONNECTION.id, LATER, "x"),
     "connections DELETE": _text("DELETE FROM connections WHERE id = 'n-one'"),
@@ -150,6 +167,7 @@ def store_everything(tx: Transaction) -> None:
     permissions.set_membership(tx, ACME.id, UserId("u-free"), ())
     permissions.put_resources(tx, ACME.id, [NODE])
     permissions.set_placements(tx, ACME.id, BOB.id, [Placement(role="viewer", resource_id=NODE.id)])
+    overrides.add_override(tx, OVERRIDE, 0)
     second = replace(HARBOUR, id=ServerId("s-second"), slug="second", paths=("/second",), rules=())
     servers.put_server(tx, second)
     api_keys.insert_api_key(tx, KEY)

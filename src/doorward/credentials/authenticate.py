@@ -24,13 +24,14 @@ from doorward.model import (
     Permission,
     Principal,
     Status,
+    SubjectKind,
     Tenant,
     TenantId,
     User,
     UserId,
 )
 from doorward.policy.permission import expand
-from doorward.storage import accounts, api_keys, clients, connections, permissions, servers
+from doorward.storage import accounts, api_keys, clients, connections, overrides, permissions, servers
 from doorward.storage.database import Reader
 
 
@@ -114,7 +115,7 @@ def principal_of_key(reader: Reader, key: ApiKey, now: Instant) -> Principal:
         raise Unauthenticated(f"api key {key.id} has expired")
     user, tenant = _owner(reader, key.user_id, key.tenant_id)
     return Principal(
-        **_shared(reader, user, tenant),
+        **_shared(reader, user, tenant, SubjectKind.KEY, key.id),
         credential=CredentialKind.API_KEY,
         credential_id=key.id,
         credential_name=key.name,
@@ -141,7 +142,7 @@ def principal_of_person(reader: Reader, user_id: UserId, tenant_id: TenantId) ->
     """
     user, tenant = _owner(reader, user_id, tenant_id)
     return Principal(
-        **_shared(reader, user, tenant),
+        **_shared(reader, user, tenant, None, ""),
         credential=CredentialKind.ACCESS_TOKEN,
         credential_id="",
         credential_name="",
@@ -160,7 +161,7 @@ def _principal_of_connection(
 ) -> Principal:
     user, tenant = _owner(reader, connection.user_id, connection.tenant_id)
     return Principal(
-        **_shared(reader, user, tenant),
+        **_shared(reader, user, tenant, SubjectKind.CONNECTION, connection.id),
         credential=CredentialKind.ACCESS_TOKEN,
         credential_id=connection.id,
         credential_name=_client_name(reader, connection.client_id),
@@ -246,7 +247,7 @@ def _owner(reader: Reader, user_id: UserId, tenant_id: TenantId) -> tuple[User, 
     return user, tenant
 
 
-def _shared(reader: Reader, user: User, tenant: Tenant) -> dict[str, Any]:
+def _shared(reader: Reader, user: User, tenant: Tenant, kind: SubjectKind | None, credential_id: str) -> dict[str, Any]:
     catalogue = [entry.permission for entry in permissions.catalogue(reader)]
     placed = permissions.placed_permissions(reader, tenant.id, user.id)
     return {
@@ -258,6 +259,7 @@ def _shared(reader: Reader, user: User, tenant: Tenant) -> dict[str, Any]:
         "tenant_name": tenant.name,
         "permissions": expand(permissions.role_permissions(reader, tenant.id, user.id), catalogue),
         "placed": tuple((node, expand(patterns, catalogue)) for node, patterns in sorted(placed.items())),
+        "overrides": overrides.overrides_for(reader, tenant.id, user.id, kind, credential_id),
     }
 
 

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple, assert_never
 
 from doorward.gateway import answers
 from doorward.gateway.answers import Answer
-from doorward.gateway.offer import Governed
+from doorward.gateway.offer import Governed, sampled
 from doorward.gateway.target import target_of
 from doorward.gateway.whoami import WHOAMI, has_whoami, whoami
 from doorward.model import Instant, Permission, PermissionEntry, Principal, ToolRule
@@ -102,21 +102,28 @@ def resource_decision(uri: str, view: View) -> Decision:
     governing = view.governed.resource(uri)
     if governing is None:
         return Denied(DenialReason.NO_RULE, "not offered")
-    return decide_by(governing[0], governing[1], view)
+    return decide_by(governing[0], uri, governing[1], view)
 
 
 def template_decision(template: str, chosen: Mapping[str, Any], view: View) -> Decision:
     """Return the decision on a resource template, with the values ``chosen`` for some of its variables."""
     rule = view.governed.template(template)
-    return Denied(DenialReason.NO_RULE, "not offered") if rule is None else decide_by(rule, chosen, view)
+    if rule is None:
+        return Denied(DenialReason.NO_RULE, "not offered")
+    return decide_by(rule, sampled(template), chosen, view)
 
 
-def decide_by(rule: ToolRule, arguments: Mapping[str, Any] | None, view: View) -> Decision:
-    """Return the decision on what ``rule`` governs; ``arguments=None`` asks for a listing, about no particular call."""
+def decide_by(rule: ToolRule, name: str, arguments: Mapping[str, Any] | None, view: View) -> Decision:
+    """Return the decision on ``name``, which ``rule`` governs; ``arguments=None`` asks for a listing, about no call."""
     target = NoTarget() if arguments is None else target_of(rule.resources, arguments, view.tree)
     question = Question(
-        server_id=view.governed.server.id, requires=rule.requires, rule=rule.match, target=target
-    )  # fmt: skip
+        server_id=view.governed.server.id,
+        kind=rule.kind,
+        name=name,
+        requires=rule.requires,
+        rule=rule.match,
+        target=target,
+    )
     return decide(view.principal, question, view.tree, view.now)
 
 
@@ -126,7 +133,7 @@ def _call(ask: mcp.CallTool, view: View) -> Verdict:
         if ask.name == WHOAMI and has_whoami(view.governed):
             return whoami(ask, view.principal, view.governed, view.words)
         return answers.unknown_tool(ask, ask.name, "not offered")
-    match decide_by(rule, ask.arguments, view):
+    match decide_by(rule, ask.name, ask.arguments, view):
         case Allowed(rule=name, within=within):
             return Forward(name, within, repeatable=view.governed.offer.tools[ask.name].repeatable)
         case Reachable(scopes=scopes):
@@ -143,7 +150,7 @@ def _prompt(ask: mcp.GetPrompt | mcp.Complete, name: str, arguments: Mapping[str
     rule = view.governed.prompt(name)
     if rule is None:
         return answers.unknown_prompt(ask, name, "not offered")
-    match decide_by(rule, arguments, view):
+    match decide_by(rule, name, arguments, view):
         case Allowed(rule=match, within=within):
             return Forward(match, within, repeatable=True)
         case Reachable(scopes=scopes):

@@ -171,7 +171,7 @@ class LiveState:
 def _visibility(principal: Principal, stamp: Stamp) -> tuple[object, ...]:
     # A list of resources depends on the tenant's tree as well; for the tenant's revision covers both.
     rights = (principal.permissions, principal.placed, principal.scopes, principal.declined, principal.can_step_up)
-    return (*rights, principal.servers, principal.resources, principal.tenant_id, stamp)
+    return (*rights, principal.overrides, principal.servers, principal.resources, principal.tenant_id, stamp)
 
 
 def _make_room(cache: dict[Key, Value], limit: int) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from doorward.gateway.access import View, decide_by, resource_decision
-from doorward.gateway.offer import Tool, resource_rule, template_rule, text, tool_of, tool_rule
+from doorward.gateway.offer import Tool, resource_rule, sampled, template_rule, text, tool_of, tool_rule
 from doorward.gateway.whoami import DEFINITION, WHOAMI, has_whoami
 from doorward.model import RuleKind
 from doorward.policy.decide import Allowed, visible
@@ -83,7 +83,7 @@ def tool_visible(item: Mapping[str, Any], view: View) -> bool:
     governed, known = view.governed, view.governed.offer.tools.get(name)
     listed = tool_of(item)
     rule = governed.tool(name) if known == listed else tool_rule(governed.server, name, listed.annotations)
-    return rule is not None and visible(decide_by(rule, None, view))
+    return rule is not None and visible(decide_by(rule, name, None, view))
 
 
 def news(ask: mcp.Ask, result: Result, view: View) -> Mapping[str, Tool]:
@@ -99,20 +99,21 @@ def prompt_visible(item: Mapping[str, Any], view: View) -> bool:
     """Say whether a listed prompt is shown."""
     name = text(item, "name")
     rule = rule_for(view.governed.server, RuleKind.PROMPT, name, None)[0]
-    return bool(name) and visible(decide_by(rule, None, view))
+    return bool(name) and visible(decide_by(rule, name, None, view))
 
 
 def resource_visible(item: Mapping[str, Any], view: View) -> bool:
     """Say whether a listed resource is shown: exactly if it could be read, or reached."""
     uri = text(item, "uri")
     rule, variables = resource_rule(view.governed.server, uri)
-    return bool(uri) and visible(decide_by(rule, variables, view))
+    return bool(uri) and visible(decide_by(rule, uri, variables, view))
 
 
 def template_visible(item: Mapping[str, Any], view: View) -> bool:
     """Say whether a listed resource template is shown."""
     template = text(item, "uriTemplate")
-    return bool(template) and visible(decide_by(template_rule(view.governed.server, template), None, view))
+    rule = template_rule(view.governed.server, template)
+    return bool(template) and visible(decide_by(rule, sampled(template), None, view))
 
 
 _JUDGES: Final[Mapping[str, tuple[str, Callable[[Mapping[str, Any], View], bool]]]] = {

@@ -95,7 +95,12 @@ def resource_rule(server: Server, uri: str) -> Governing:
 
 def template_rule(server: Server, template: str) -> ToolRule:
     """Return the rule that governs what a template makes: that of a URI with a plain value for each variable."""
-    return resource_rule(server, _EXPRESSION.sub(_sample, template))[0]
+    return resource_rule(server, sampled(template))[0]
+
+
+def sampled(template: str) -> str:
+    """Return a URI that a template makes, with a plain value for each variable."""
+    return _EXPRESSION.sub(_sample, template)
 
 
 def template_fits(template: str, uri: str) -> bool:

@@ -135,6 +135,8 @@ def _explained(reader: Reader, asked: Asked, tenant: Tenant, user: User, now: In
     arguments = variables if asked.kind is RuleKind.RESOURCE else asked.arguments or {}
     question = Question(
         server_id=server.id,
+        kind=asked.kind,
+        name=asked.name,
         requires=rule.requires,
         rule=rule.match,
         target=target_of(rule.resources, arguments, tree) if rule.resources else NoTarget(),

@@ -5,10 +5,11 @@ order of the refusals is part of the rule. What a caller may not know of comes f
 later refusal: without the right or the scope, all targets look alike, be they there, foreign or missing (K1, D10).
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from doorward.model import Instant, Permission, Principal, ResourceId, ServerId
+from doorward.model import Effect, Instant, Permission, Principal, ResourceId, RuleKind, ServerId
+from doorward.policy.overrides import about
 from doorward.policy.reach import Roots, held_anywhere, held_in, overlap
 from doorward.policy.rules import ResourceTree
 
@@ -19,6 +20,7 @@ class DenialReason(StrEnum):
     EXPIRED = "expired"
     SERVER = "server"
     NO_RULE = "no_rule"
+    OVERRIDE = "override"
     NO_RIGHT = "no_right"
     SCOPE = "scope"
     DECLINED = "declined"
@@ -46,9 +48,14 @@ class Unresolvable:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Question:
-    """What is asked: a thing at ``server_id`` that needs ``requires``; ``rule`` is the rule's ``match``, for people."""
+    """What is asked: a thing at ``server_id`` that needs ``requires``; ``rule`` is the rule's ``match``, for people.
+
+    ``name`` is a tool's or prompt's name, or a resource's URI.
+    """
 
     server_id: ServerId
+    kind: RuleKind
+    name: str
     requires: frozenset[Permission]
     rule: str
     target: NoTarget | Target | Unresolvable = NoTarget()
@@ -89,6 +96,11 @@ def decide(principal: Principal, question: Question, tree: ResourceTree, now: In
     refused = _no_access(principal, question, now)
     if refused is not None:
         return refused
+    if principal.overrides:
+        narrowed = overridden(principal, question)
+        if isinstance(narrowed, Denied):
+            return narrowed
+        question = narrowed
     held = held_in(principal, question.requires, tree)
     within = overlap(held, principal.resources, tree)
     if held is not None and not within:
@@ -98,6 +110,16 @@ def decide(principal: Principal, question: Question, tree: ResourceTree, now: In
         return _without_scope(principal, question, missing)
     refused = _at_target(principal, question.target, held, tree)
     return Allowed(question.rule, within) if refused is None else refused
+
+
+def overridden(principal: Principal, question: Question) -> Question | Denied:
+    """Return the question with all that the tenant's overrides require of this caller; a denial wins over them."""
+    found = about(principal.overrides, question.server_id, question.kind, question.name)
+    for each in found:
+        if each.effect is Effect.DENY:
+            whom = f" for {each.subject.value} {each.subject_id}".rstrip()
+            return Denied(DenialReason.OVERRIDE, f"the tenant's override {each.match!r} denies it{whom}")
+    return replace(question, requires=question.requires.union(*(each.requires for each in found)))
 
 
 def visible(decision: Decision) -> bool:

@@ -71,6 +71,11 @@ def template_variables(template: str, uri: str) -> Mapping[str, str] | None:
     return None if found is None else {name: unquote(value) for name, value in found.groupdict().items()}
 
 
+def plain_uri(uri: str) -> bool:
+    """Say whether everybody reads ``uri`` alike, so that a pattern which it does not fit is truly not about it."""
+    return len(uri) <= MAX_NAME and _unambiguous(uri)
+
+
 def _unambiguous(uri: str) -> bool:
     return not _FORBIDDEN.search(uri) and all(_escape_ok(found.group(1)) for found in _ESCAPE.finditer(uri))
 

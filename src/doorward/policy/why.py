@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
-from doorward.model import Instant, Permission, Principal, ResourceId
+from doorward.model import Effect, Instant, Override, Permission, Principal, ResourceId, SubjectKind
 from doorward.policy.decide import (
     Allowed,
     Decision,
@@ -21,7 +21,9 @@ from doorward.policy.decide import (
     Target,
     Unresolvable,
     decide,
+    overridden,
 )
+from doorward.policy.overrides import about
 from doorward.policy.rules import ResourceTree
 
 
@@ -49,6 +51,7 @@ _STOPS: Final[Mapping[DenialReason, Stage]] = {
     DenialReason.EXPIRED: Stage.CREDENTIAL,
     DenialReason.SERVER: Stage.SERVER,
     DenialReason.NO_RULE: Stage.RULE,
+    DenialReason.OVERRIDE: Stage.RULE,
     DenialReason.NO_RIGHT: Stage.RIGHT,
     DenialReason.SCOPE: Stage.SCOPE,
     DenialReason.DECLINED: Stage.SCOPE,
@@ -116,7 +119,8 @@ def explain(principal: Principal, question: Question, tree: ResourceTree, now: I
     """Return what ``decide`` answers, question by question. The arguments are those of ``decide``."""
     decision = decide(principal, question, tree, now)
     stop = _stop(decision)
-    known = _Known(principal, question, tree, facts)
+    asked = overridden(principal, question)
+    known = _Known(principal, question if isinstance(asked, Denied) else asked, tree, facts)
     steps = tuple(_step(stage, stop, *_WORDS[stage](known)) for stage in Stage)
     return Explanation(
         decision=decision, steps=steps, summary=_summary(decision, known), remedy=_remedy(decision, known)
@@ -179,7 +183,17 @@ def _server(known: _Known) -> tuple[str, str]:
 
 
 def _rule(known: _Known) -> tuple[str, str]:
-    return "A rule says what is needed", f"{known.facts.rule}. It needs {_names(known.question.requires)}"
+    question = known.question
+    found = about(known.principal.overrides, question.server_id, question.kind, question.name)
+    more = "".join(f". The tenant's override {each.match} says: {_effect(each)}" for each in found)
+    title = "A rule says what is needed, and no override of the tenant denies it"
+    return title, f"{known.facts.rule}. It needs {_names(question.requires)}{more}"
+
+
+def _effect(override: Override) -> str:
+    whom = "" if override.subject is SubjectKind.EVERYBODY else f" for {override.subject.value} {override.subject_id}"
+    what = "denied" if override.effect is Effect.DENY else f"needs {_names(override.requires)} too"
+    return f"{what}{whom}"
 
 
 def _right(known: _Known) -> tuple[str, str]:
@@ -271,6 +285,7 @@ _REMEDIES: Final[Mapping[DenialReason, Callable[[_Known], str]]] = {
         f"Enable server {known.facts.server} for the tenant; a connection is for the one server it was made at."
     ),
     DenialReason.NO_RULE: lambda _: "Write a rule for it that requires a permission.",
+    DenialReason.OVERRIDE: lambda _: "Remove or change the tenant's override.",
     DenialReason.NO_RIGHT: _missing_right,
     DenialReason.SCOPE: _missing_scope,
     DenialReason.DECLINED: lambda _: "The person disconnects the app, connects it again and leaves this ticked.",

@@ -16,6 +16,7 @@ from doorward.provisioning.change import Change, IssuedSecret, PasswordChange, W
 from doorward.provisioning.document import Document
 from doorward.provisioning.plan_catalogue import plan_catalogue
 from doorward.provisioning.plan_clients import plan_clients
+from doorward.provisioning.plan_overrides import plan_overrides
 from doorward.provisioning.plan_placements import plan_placements
 from doorward.provisioning.plan_servers import merged_servers, plan_servers
 from doorward.provisioning.plan_tenants import plan_tenant
@@ -58,6 +59,7 @@ def plan(reader: Reader, document: Document, passwords: Mapping[str, PasswordCha
         changes += plan_tenant(reader, tenant, document, catalogue)
         changes += plan_tree(reader, tenant)
         changes += plan_placements(reader, tenant)
+        changes += plan_overrides(reader, tenant, document, catalogue)
         changes += plan_clients(reader, tenant, document, catalogue)
         changes += plan_trust(reader, tenant, document)
     return Plan(tuple(changes))

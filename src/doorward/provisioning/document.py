@@ -7,7 +7,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from doorward.credentials.trust_rules import Wish
-from doorward.model import ClientAuthMethod, OwnerKind, Permission, RuleKind, Status, StdioCommand, ToolRule
+from doorward.model import (
+    ClientAuthMethod,
+    Effect,
+    OwnerKind,
+    Permission,
+    RuleKind,
+    Status,
+    StdioCommand,
+    SubjectKind,
+    ToolRule,
+)
 from doorward.provisioning.resource_tree import NodeName, TreeNode
 
 
@@ -111,6 +121,20 @@ class TrustDeclared:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class OverrideDeclared:
+    """What a tenant says beyond a server's rule. ``whom`` is a role's name, an e-mail address or a credential's id."""
+
+    path: str
+    server: str
+    kind: RuleKind
+    match: str
+    effect: Effect
+    requires: frozenset[Permission]
+    subject: SubjectKind
+    whom: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TenantDeclared:
     """A tenant and what belongs to it. ``servers``, where it is there, is the whole list of what it enables."""
 
@@ -125,6 +149,8 @@ class TenantDeclared:
     resources: tuple[TreeNode, ...]
     clients: tuple[ClientDeclared, ...]
     trust: tuple[TrustDeclared, ...]
+    overrides: tuple[OverrideDeclared, ...] | None
+    """The whole list, where it is there."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -17,6 +17,7 @@ from doorward.provisioning.document import (
     UserDeclared,
 )
 from doorward.provisioning.parse_client import parse_client
+from doorward.provisioning.parse_override import parse_override
 from doorward.provisioning.parse_server import parse_server
 from doorward.provisioning.parse_trust import parse_trust
 from doorward.provisioning.reading import Place
@@ -74,13 +75,24 @@ def _user(place: Place) -> UserDeclared:
 
 def _tenant(place: Place) -> TenantDeclared:
     table = place.table(
-        "slug", "name", "access_ttl", "status", "servers", "roles", "members", "resources", "clients", "trust"
+        "slug",
+        "name",
+        "access_ttl",
+        "status",
+        "servers",
+        "roles",
+        "members",
+        "resources",
+        "clients",
+        "trust",
+        "overrides",
     )
     slug = needed(place, table, "slug")
     if not names.tenant_slug_ok(slug.text()):
         slug.refuse(
             f"{slug.text()[:80]!r} cannot be a tenant's slug", "Use a-z, 0-9 and - (some words are our own paths)"
         )
+    overrides = table.get("overrides")
     return TenantDeclared(
         path=place.path,
         slug=slug.text(),
@@ -93,6 +105,7 @@ def _tenant(place: Place) -> TenantDeclared:
         resources=unique(table.get("resources"), _resource, lambda node: node.name),
         clients=unique(table.get("clients"), parse_client, lambda client: client.id or client.name),
         trust=unique(table.get("trust"), parse_trust, lambda rule: rule.wish.name),
+        overrides=None if overrides is None else tuple(parse_override(item) for item in overrides.each()),
     )
 
 

@@ -12,7 +12,7 @@ from doorward.provisioning.parse_stdio import STDIO, address, parse_stdio
 from doorward.provisioning.reading import Place
 from doorward.provisioning.values import choice, flag, needed, permissions, title, values
 
-_KINDS: Final[Mapping[str, RuleKind]] = {
+KINDS: Final[Mapping[str, RuleKind]] = {
     "tools": RuleKind.TOOL,
     "resources": RuleKind.RESOURCE,
     "prompts": RuleKind.PROMPT,
@@ -25,7 +25,7 @@ _VARIABLE: Final = re.compile(r"\{([a-z][a-z0-9_]*)\}")
 
 def parse_server(place: Place) -> ServerDeclared:
     """Return one server. Raises ``DocumentError``."""
-    table = place.table("slug", "name", "paths", "upstream", "builtin_tools", "status", *STDIO, *_KINDS)
+    table = place.table("slug", "name", "paths", "upstream", "builtin_tools", "status", *STDIO, *KINDS)
     slug = needed(place, table, "slug")
     if not names.server_slug_ok(slug.text()):
         slug.refuse(f"{slug.text()[:80]!r} cannot be a server's slug", "Use a-z, 0-9, - and _, a letter first")
@@ -44,7 +44,7 @@ def parse_server(place: Place) -> ServerDeclared:
         stdio=stdio,
         builtin_tools=flag(table.get("builtin_tools")),
         status=choice(table.get("status"), Status),
-        rules={kind: _rules(table[name], kind) for name, kind in _KINDS.items() if name in table},
+        rules={kind: _rules(table[name], kind) for name, kind in KINDS.items() if name in table},
     )
 
 
@@ -74,17 +74,22 @@ def _rules(place: Place, kind: RuleKind) -> tuple[ToolRule, ...]:
 
 def _rule(place: Place, kind: RuleKind) -> ToolRule:
     table = place.table("match", "requires", "resource")
-    match = needed(place, table, "match")
+    match = pattern(needed(place, table, "match"), kind)
+    return ToolRule(
+        kind=kind,
+        match=match,
+        requires=permissions(needed(place, table, "requires")) or frozenset(),
+        resources=_resources(table.get("resource"), kind, match),
+    )
+
+
+def pattern(match: Place, kind: RuleKind) -> str:
+    """Return what a rule or an override is compared with: a glob, or a URI template for resources."""
     if kind is RuleKind.RESOURCE and not template_ok(match.text()):
         match.refuse("not a URI template of plain {variables}", "Write it like harbour://documents/{document}")
     if kind is not RuleKind.RESOURCE and not _GLOB.fullmatch(match.text()):
         match.refuse("not a name", "Write a name; * and ? stand for any text and any character")
-    return ToolRule(
-        kind=kind,
-        match=match.text(),
-        requires=permissions(needed(place, table, "requires")) or frozenset(),
-        resources=_resources(table.get("resource"), kind, match.text()),
-    )
+    return match.text()
 
 
 def _resources(place: Place | None, kind: RuleKind, match: str) -> tuple[ResourceArgument, ...]:

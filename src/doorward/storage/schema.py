@@ -187,6 +187,24 @@ tenant_servers = _table(
     rowid=False,
 )
 
+tool_overrides = _table(
+    "tool_overrides",
+    _text("id", key=True),
+    _refers("tenant_id", "tenants.id"),
+    _number("position"),
+    _refers("server_id", "servers.id", cascade=True),
+    _text("kind"),
+    _text("match"),
+    _text("effect"),
+    _text("requires"),
+    _text("subject"),
+    # No reference: a role's name, or the id of a user, a key or a connection. Who is gone is denied nothing.
+    _text("subject_id"),
+    sa.Index(None, "tenant_id", "position"),
+    sa.Index(None, "server_id"),
+)
+"""What tenants say beyond the rules of their servers; see ``model.Override``."""
+
 clients = _table(
     "clients",
     _text("id", key=True),

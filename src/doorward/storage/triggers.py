@@ -23,6 +23,7 @@ _BY_TENANT: Final = {
         schema.role_permissions,
         schema.resources,
         schema.tenant_servers,
+        schema.tool_overrides,
         schema.connections,
         schema.api_keys,
         schema.tenants,

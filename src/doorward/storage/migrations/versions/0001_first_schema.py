@@ -476,6 +476,29 @@ def _tables() -> None:
     )
     op.create_index(op.f("ix_tenant_servers_server_id"), "tenant_servers", ["server_id"], unique=False)
     op.create_table(
+        "tool_overrides",
+        sa.Column("id", sa.Text(), nullable=False),
+        sa.Column("tenant_id", sa.Text(), nullable=False),
+        sa.Column("position", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("server_id", sa.Text(), nullable=False),
+        sa.Column("kind", sa.Text(), nullable=False),
+        sa.Column("match", sa.Text(), nullable=False),
+        sa.Column("effect", sa.Text(), nullable=False),
+        sa.Column("requires", sa.Text(), nullable=False),
+        sa.Column("subject", sa.Text(), nullable=False),
+        sa.Column("subject_id", sa.Text(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["server_id"], ["servers.id"], name=op.f("fk_tool_overrides_server_id"), ondelete="CASCADE"
+        ),
+        sa.ForeignKeyConstraint(["tenant_id"], ["tenants.id"], name=op.f("fk_tool_overrides_tenant_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_tool_overrides")),
+        sqlite_with_rowid=True,
+    )
+    op.create_index(op.f("ix_tool_overrides_server_id"), "tool_overrides", ["server_id"], unique=False)
+    op.create_index(
+        op.f("ix_tool_overrides_tenant_id_position"), "tool_overrides", ["tenant_id", "position"], unique=False
+    )
+    op.create_table(
         "tool_rules",
         sa.Column("server_id", sa.Text(), nullable=False),
         sa.Column("position", sa.BigInteger(), autoincrement=False, nullable=False),
@@ -649,6 +672,9 @@ _SQLITE = (
     """CREATE TRIGGER stamp_tenant_servers_insert AFTER INSERT ON tenant_servers BEGIN UPDATE revisions SET value = random() WHERE scope IN (NEW.tenant_id); END""",
     """CREATE TRIGGER stamp_tenant_servers_update AFTER UPDATE ON tenant_servers BEGIN UPDATE revisions SET value = random() WHERE scope IN (OLD.tenant_id, NEW.tenant_id); END""",
     """CREATE TRIGGER stamp_tenant_servers_delete AFTER DELETE ON tenant_servers BEGIN UPDATE revisions SET value = random() WHERE scope IN (OLD.tenant_id); END""",
+    """CREATE TRIGGER stamp_tool_overrides_insert AFTER INSERT ON tool_overrides BEGIN UPDATE revisions SET value = random() WHERE scope IN (NEW.tenant_id); END""",
+    """CREATE TRIGGER stamp_tool_overrides_update AFTER UPDATE ON tool_overrides BEGIN UPDATE revisions SET value = random() WHERE scope IN (OLD.tenant_id, NEW.tenant_id); END""",
+    """CREATE TRIGGER stamp_tool_overrides_delete AFTER DELETE ON tool_overrides BEGIN UPDATE revisions SET value = random() WHERE scope IN (OLD.tenant_id); END""",
     """CREATE TRIGGER stamp_connections_insert AFTER INSERT ON connections BEGIN UPDATE revisions SET value = random() WHERE scope IN (NEW.tenant_id); END""",
     """CREATE TRIGGER stamp_connections_update AFTER UPDATE OF id, tenant_id, user_id, client_id, server_id, resource, scopes, declined, asked, identity, authenticated_at, resources, redirect_uri, browser, created_at, expires_at, activated_at, revoked_at ON connections BEGIN UPDATE revisions SET value = random() WHERE scope IN (OLD.tenant_id, NEW.tenant_id); END""",
     """CREATE TRIGGER stamp_connections_delete AFTER DELETE ON connections BEGIN UPDATE revisions SET value = random() WHERE scope IN (OLD.tenant_id); END""",
@@ -729,6 +755,9 @@ END $$""",
     """CREATE TRIGGER stamp_tenant_servers_insert AFTER INSERT ON tenant_servers FOR EACH ROW EXECUTE FUNCTION doorward_stamp_row()""",
     """CREATE TRIGGER stamp_tenant_servers_update AFTER UPDATE ON tenant_servers FOR EACH ROW EXECUTE FUNCTION doorward_stamp_row()""",
     """CREATE TRIGGER stamp_tenant_servers_delete AFTER DELETE ON tenant_servers FOR EACH ROW EXECUTE FUNCTION doorward_stamp_row()""",
+    """CREATE TRIGGER stamp_tool_overrides_insert AFTER INSERT ON tool_overrides FOR EACH ROW EXECUTE FUNCTION doorward_stamp_row()""",
+    """CREATE TRIGGER stamp_tool_overrides_update AFTER UPDATE ON tool_overrides FOR EACH ROW EXECUTE FUNCTION doorward_stamp_row()""",
+    """CREATE TRIGGER stamp_tool_overrides_delete AFTER DELETE ON tool_overrides FOR EACH ROW EXECUTE FUNCTION doorward_stamp_row()""",
     """CREATE TRIGGER stamp_connections_insert AFTER INSERT ON connections FOR EACH ROW EXECUTE FUNCTION doorward_stamp_row()""",
     """CREATE TRIGGER stamp_connections_update AFTER UPDATE OF id, tenant_id, user_id, client_id, server_id, resource, scopes, declined, asked, identity, authenticated_at, resources, redirect_uri, browser, created_at, expires_at, activated_at, revoked_at ON connections FOR EACH ROW EXECUTE FUNCTION doorward_stamp_row()""",
     """CREATE TRIGGER stamp_connections_delete AFTER DELETE ON connections FOR EACH ROW EXECUTE FUNCTION doorward_stamp_row()""",
