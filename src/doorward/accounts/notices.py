@@ -14,6 +14,7 @@ from doorward.storage.notices import Notice
 
 CODE_REPLAYED: Final = "code:replayed"
 REFRESH_REPLAYED: Final = "refresh_token:replayed"
+CLIENT_DENIED: Final = "client:denied"
 
 WORDS: Final[Mapping[str, tuple[str, str]]] = {
     REFRESH_REPLAYED: (
@@ -29,6 +30,13 @@ WORDS: Final[Mapping[str, tuple[str, str]]] = {
         (
             "The code that it got when you let it in was used twice: somebody else may have seen it. Everything that this"
             " connection had has stopped working. Connect it again, and deny what you did not start."
+        ),
+    ),
+    CLIENT_DENIED: (
+        "{client} was disconnected from {tenant}",
+        (
+            "An administrator does not allow it there, so everything that this connection had has stopped working. You did"
+            " nothing wrong. Ask your administrator if you need it: while it is not allowed, it cannot be connected again."
         ),
     ),
 }

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from doorward import audit
+from doorward.accounts.notices import CLIENT_DENIED
+from doorward.authserver import connections as lives
 from doorward.authserver.admission import stored
 from doorward.authserver.clients import ClientDirectory
 from doorward.model import Client, ClientId, Connection, Instant, TenantId, UserId
@@ -32,12 +34,13 @@ class VerdictRefused(Exception):  # noqa: N818  (an answer)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Word:
-    """What is said, where (a tenant, or ``EVERYWHERE``), by whom (None: the operator) and when."""
+    """What is said, where (a tenant, or ``EVERYWHERE``), by whom (None: the operator), when and by which request."""
 
     allowed: bool
     tenant_id: TenantId
     by: UserId | None
     now: Instant
+    request_id: str | None = None
 
 
 def decide_client(tx: Transaction, client_id: ClientId, word: Word, *, directory: ClientDirectory) -> int:
@@ -46,7 +49,7 @@ def decide_client(tx: Transaction, client_id: ClientId, word: Word, *, directory
     client = _known(tx, client_id, directory)
     if client is not None and client.service_account is not None:
         raise VerdictRefused("This client acts by itself. Take its service account away with `doorward apply`.")
-    return _put(tx, _verdict(VerdictKind.CLIENT, client_id, "", word), connections.living_of_client)
+    return _put(tx, _verdict(VerdictKind.CLIENT, client_id, "", word), connections.living_of_client, word)
 
 
 def decide_host(tx: Transaction, host: str, word: Word) -> int:
@@ -56,7 +59,7 @@ def decide_host(tx: Transaction, host: str, word: Word) -> int:
         raise VerdictRefused("Not the name of an https host. Write it like claude.ai, or allow the client itself.")
     _lock(tx, word)
     verdict = _verdict(VerdictKind.REDIRECT_HOST, ClientId(""), host, word)
-    return _put(tx, verdict, lambda reader, _: connections.living_at_host(reader, host))
+    return _put(tx, verdict, lambda reader, _: connections.living_at_host(reader, host), word)
 
 
 def decide_redirect(
@@ -77,7 +80,7 @@ def decide_redirect(
     def answered_there(reader: Reader, of: ClientId) -> list[Connection]:
         return [each for each in connections.living_of_client(reader, of) if stored(client, each.redirect_uri) == value]
 
-    return _put(tx, _verdict(VerdictKind.REDIRECT_URI, client_id, value, word), answered_there)
+    return _put(tx, _verdict(VerdictKind.REDIRECT_URI, client_id, value, word), answered_there, word)
 
 
 def _known(reader: Reader, client_id: ClientId, directory: ClientDirectory) -> Client | None:
@@ -95,27 +98,24 @@ def _verdict(kind: VerdictKind, client_id: ClientId, value: str, word: Word) -> 
     )  # fmt: skip
 
 
-def _put(tx: Transaction, verdict: Verdict, living: Living) -> int:
+def _put(tx: Transaction, verdict: Verdict, living: Living, word: Word) -> int:
     client_verdicts.put_verdict(tx, verdict)
     detail = {"kind": verdict.kind.value, "value": verdict.value}
     audit.record(
         tx, name="client:allowed" if verdict.allowed else "client:denied", at=verdict.decided_at,
         tenant_id=verdict.tenant_id or None, actor_id=verdict.decided_by, subject=verdict.client_id or verdict.value,
-        detail=detail,
+        detail=detail, request_id=word.request_id,
     )  # fmt: skip
-    return 0 if verdict.allowed else _end(tx, verdict, living(tx, verdict.client_id))
+    return 0 if verdict.allowed else _end(tx, verdict, living(tx, verdict.client_id), word.request_id)
 
 
-def _end(tx: Transaction, verdict: Verdict, living: list[Connection]) -> int:
+def _end(tx: Transaction, verdict: Verdict, living: list[Connection], request_id: str | None) -> int:
     ended = 0
     for connection in living:
-        if verdict.tenant_id not in {EVERYWHERE, connection.tenant_id}:
-            continue
-        if connections.revoke_connection(tx, connection.id, verdict.decided_at, "client denied"):
-            ended += 1
-            audit.record(
-                tx, name="connection:revoked", at=verdict.decided_at, tenant_id=connection.tenant_id,
-                actor_id=verdict.decided_by, subject=connection.id, detail={"reason": "client denied"},
+        if verdict.tenant_id in {EVERYWHERE, connection.tenant_id}:
+            ended += lives.end(
+                tx, connection, "client denied", by="denial", now=verdict.decided_at, actor_id=verdict.decided_by,
+                notice=CLIENT_DENIED, request_id=request_id,
             )  # fmt: skip
     return ended
 

@@ -5,7 +5,7 @@ from typing import Final
 from doorward import audit
 from doorward.accounts import notices
 from doorward.model import Client, Connection, ConnectionId, Instant, Permission, UserId
-from doorward.storage import accounts, connections, consents
+from doorward.storage import accounts, clients, connections, consents
 from doorward.storage.database import Transaction
 
 LEFT_NOTHING: Final = "nothing was left of it when its client was approved again"
@@ -37,40 +37,54 @@ def narrow(
     return True
 
 
-def end_replayed(
-    tx: Transaction, connection_id: ConnectionId, kind: str, reason: str, client: Client, *, now: Instant
-) -> bool:
+def end_replayed(  # noqa: PLR0913
+    tx: Transaction, connection_id: ConnectionId, kind: str, reason: str, client: Client, *, now: Instant,
+    request_id: str | None = None,
+) -> bool:  # fmt: skip
     """End a connection whose code or refresh token came again, and have its person told; False where it had ended.
 
     ``kind`` is the event's name and the notice's. The tenant must be locked for rights.
     """
     connection = connections.connection_by_id(tx, connection_id)
-    if connection is None or not connections.revoke_connection(tx, connection_id, now, reason):
+    if connection is None or not _ended(tx, connection, reason, now):
         return False
-    consents.forget_consents(tx, connection.user_id, connection.client_id)
     audit.record(
-        tx, name=kind, at=now, tenant_id=connection.tenant_id, subject=connection_id, detail={"client": client.id}
-    )
-    tenant = accounts.tenant_by_id(tx, connection.tenant_id)
-    told = {"client": client.name, "tenant": "" if tenant is None else tenant.name}
-    notices.tell(tx, connection.user_id, kind, connection_id, told, now=now)
+        tx, name=kind, at=now, tenant_id=connection.tenant_id, subject=connection_id, detail={"client": client.id},
+        request_id=request_id,
+    )  # fmt: skip
+    _tell(tx, connection, kind, client.name, now)
     return True
 
 
 def end(  # noqa: PLR0913
     tx: Transaction, connection: Connection, reason: str, *, by: str, now: Instant, actor_id: UserId | None = None,
-    request_id: str | None = None,
+    notice: str | None = None, request_id: str | None = None,
 ) -> bool:  # fmt: skip
     """End a connection for ever, from its next call on; False where it had ended before.
 
-    ``reason`` is private, ``by`` says in the audit trail who did it. Whoever ended it is asked before the client comes in
-    again (G8). The tenant must be locked for rights.
+    ``reason`` is private, ``by`` says in the audit trail who did it. The person is asked before the client comes in again
+    (G8), and told of it where ``notice`` names a kind of notice. The tenant must be locked for rights.
     """
-    if not connections.revoke_connection(tx, connection.id, now, reason):
+    if not _ended(tx, connection, reason, now):
         return False
-    consents.forget_consents(tx, connection.user_id, connection.client_id)
     audit.record(
         tx, name="connection:revoked", at=now, tenant_id=connection.tenant_id, actor_id=actor_id,
         subject=connection.id, detail={"client": connection.client_id, "by": by}, request_id=request_id,
     )  # fmt: skip
+    if notice is not None:
+        client = clients.client_by_id(tx, connection.client_id)
+        _tell(tx, connection, notice, connection.client_id if client is None else client.name, now)
     return True
+
+
+def _ended(tx: Transaction, connection: Connection, reason: str, now: Instant) -> bool:
+    if not connections.revoke_connection(tx, connection.id, now, reason):
+        return False
+    consents.forget_consents(tx, connection.user_id, connection.client_id)
+    return True
+
+
+def _tell(tx: Transaction, connection: Connection, kind: str, client_name: str, now: Instant) -> None:
+    tenant = accounts.tenant_by_id(tx, connection.tenant_id)
+    told = {"client": client_name, "tenant": "" if tenant is None else tenant.name}
+    notices.tell(tx, connection.user_id, kind, connection.id, told, now=now)

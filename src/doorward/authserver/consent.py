@@ -13,55 +13,36 @@ from typing import Final
 from typing_extensions import override
 
 from doorward import audit
-from doorward.authserver import admission, device, lifetimes
-from doorward.authserver.admission import Admission
+from doorward.authserver import admission, approval, device
+from doorward.authserver.approval import ConsentRules
 from doorward.authserver.choices import Choice, choices, earlier, grantable
-from doorward.authserver.clients import ClientDirectory
 from doorward.authserver.connections import narrow
 from doorward.authserver.envelope import Pending, ShownForm
-from doorward.credentials.secret import Fingerprinter, SecretKind, base64url, mint
 from doorward.model import (
-    SECOND,
-    AuthorizationCode,
     Client,
     ClientAuthMethod,
-    ClientKind,
     Connection,
     ConnectionId,
     Entropy,
     Fingerprint,
     Instant,
-    Permission,
     PermissionEntry,
     Status,
     Tenant,
     User,
 )
 from doorward.protocol import faults, redirect_uri
-from doorward.protocol.authorization import error_location, success_location
+from doorward.protocol.authorization import error_location
 from doorward.protocol.endpoints import Endpoint, Endpoints
 from doorward.protocol.errors import PageError
 from doorward.protocol.faults import Fault
-from doorward.protocol.scope import OFFLINE_ACCESS, OIDC_SCOPES, identity
+from doorward.protocol.scope import OIDC_SCOPES
 from doorward.protocol.token import DEVICE_CODE
 from doorward.storage import accounts, connections, device_requests, permissions, servers
 from doorward.storage.database import Reader, Transaction
 from doorward.web.refused import Refused
 
 NOTHING_CHOSEN: Final = "Choose at least one permission, or deny."
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ConsentRules:
-    """What consent needs beside the request. Times are in seconds; ``issuer`` is also the public URL."""
-
-    issuer: str
-    directory: ClientDirectory
-    admission: Admission
-    fingerprinter: Fingerprinter
-    code_ttl: int
-    access_ttl: int
-    refresh_absolute: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -223,15 +204,15 @@ def _conclude(  # noqa: PLR0913
     rules: ConsentRules, now: Instant, entropy: Entropy, request_id: str | None, browser: Fingerprint | None,
 ) -> Answered | AskAgain:  # fmt: skip
     pending, client, endpoint, tenant, allowed = form.pending, asked.client, asked.endpoint, asked.tenant, asked.allowed
-    connection = _connection(form, client, endpoint, tenant, granted=ticked & allowed, allowed=allowed)
+    connection = approval.connected(form, client, endpoint, tenant, granted=ticked & allowed, allowed=allowed)
     connection = replace(connection, authenticated_at=authenticated_at)
     if not connection.scopes and not connection.identity:
         return AskAgain(tenant.slug, ticked, form.offered, NOTHING_CHOSEN)
     rules.directory.remember(tx, client, now)
-    connection = _timed(tx, replace(connection, browser=browser), rules, now, entropy)
+    connection = approval.timed(tx, replace(connection, browser=browser), rules, now, entropy)
     _claim(tx, pending, now, connection.id)
     before = earlier(tx, pending, asked.user, client, tenant, endpoint, browser)
-    location = _grant(tx, pending, connection, client, rules, now, entropy, request_id)
+    location = approval.grant(tx, pending, connection, client, rules, now, entropy, request_id)
     for each in before:
         narrow(tx, each, connection.declined, by=connection, now=now, request_id=request_id)
     return Answered(location, connection)
@@ -263,8 +244,9 @@ def _asker(reader: Reader, pending: Pending, rules: ConsentRules) -> Client:
     client = rules.directory.asking(reader, request.client_id)
     if client is None or client.status is not Status.ACTIVE:
         raise PageError(faults.CLIENT_UNKNOWN, reason=f"client {request.client_id} is gone or disabled")
-    if client.kind is ClientKind.METADATA_DOCUMENT and client.name != pending.client_name:
-        # The page that is answered, or the one before it, named somebody else (CIMD -02 section 8.4).
+    if client.name != pending.client_name:
+        # The page that is answered, or the one before it, named somebody else: a document that changed (CIMD -02
+        # section 8.4), a registration that was updated (RFC 7592), a declaration that was applied.
         raise PageError(faults.REQUEST_EXPIRED, reason=f"client {request.client_id} has another name since the request")
     if pending.device is not None:
         if DEVICE_CODE not in client.grant_types:
@@ -319,42 +301,6 @@ def _admitted(
     return admitted
 
 
-def _connection(
-    form: ShownForm, client: Client, endpoint: Endpoint, tenant: Tenant, *, granted: frozenset[str],
-    allowed: frozenset[str],
-) -> Connection:  # fmt: skip
-    # What could not be ticked was not declined either: it stays reachable should the person's rights grow.
-    declined = allowed - granted
-    return Connection(
-        id=ConnectionId(""),
-        tenant_id=tenant.id,
-        user_id=form.user_id,
-        client_id=client.id,
-        server_id=endpoint.server_id,
-        resource=endpoint.url,
-        scopes=frozenset(Permission(each) for each in granted - OIDC_SCOPES),
-        declined=frozenset(Permission(each) for each in declined),
-        asked=frozenset(Permission(each) for each in form.shown),
-        identity=frozenset(identity(granted)),
-        redirect_uri=form.pending.request.redirect_uri,
-        created_at=Instant(0),
-        expires_at=Instant(0),
-    )
-
-
-def _timed(reader: Reader, connection: Connection, rules: ConsentRules, now: Instant, entropy: Entropy) -> Connection:
-    # Declined ``offline_access``: one access token and no more, so the connection is over when that is.
-    brief = OFFLINE_ACCESS in connection.declined
-    access = lifetimes.access_ttl(reader, connection.client_id, connection.tenant_id, default=rules.access_ttl)
-    lifetime = rules.code_ttl + access if brief else rules.refresh_absolute
-    return replace(
-        connection,
-        id=ConnectionId("con_" + base64url(entropy(12))),
-        created_at=now,
-        expires_at=Instant(now + lifetime * SECOND),
-    )
-
-
 def _claim(tx: Transaction, pending: Pending, now: Instant, approved: ConnectionId | None) -> None:
     """Answer the request, once; ``approved`` is what comes of it, None where it is denied."""
     if pending.device is not None:
@@ -364,55 +310,3 @@ def _claim(tx: Transaction, pending: Pending, now: Instant, approved: Connection
         claimed = connections.claim_request(tx, pending.id, now, pending.expires_at)
     if not claimed:
         raise PageError(faults.REQUEST_EXPIRED, reason=f"request {pending.id} was answered already")
-
-
-def _grant(  # noqa: PLR0913, PLR0917
-    tx: Transaction,
-    pending: Pending,
-    connection: Connection,
-    client: Client,
-    rules: ConsentRules,
-    now: Instant,
-    entropy: Entropy,
-    request_id: str | None,
-) -> str:
-    """Store connection, event and, for a browser's request, code; return where the browser goes."""
-    connections.insert_connection(tx, connection)
-    _note(tx, pending, connection, client, now, request_id)
-    if pending.device is not None:
-        return device.APPROVED_PATH
-    request = pending.request
-    text = mint(SecretKind.AUTHORIZATION_CODE, entropy)
-    code = AuthorizationCode(
-        fingerprint=rules.fingerprinter.of(text),
-        connection_id=connection.id,
-        tenant_id=connection.tenant_id,
-        client_id=connection.client_id,
-        redirect_uri=request.redirect_uri,
-        redirect_uri_sent=request.redirect_uri_sent,
-        nonce=request.nonce,
-        code_challenge=request.code_challenge,
-        resource=connection.resource,
-        created_at=now,
-        expires_at=Instant(now + rules.code_ttl * SECOND),
-    )
-    connections.insert_code(tx, code)
-    return success_location(request.redirect_uri, text, request.state, rules.issuer)
-
-
-def _note(
-    tx: Transaction, pending: Pending, connection: Connection, client: Client, now: Instant, request_id: str | None
-) -> None:
-    target = pending.request.redirect_uri
-    detail = {
-        "client": client.name,
-        "resource": connection.resource,
-        "scopes": " ".join(sorted(connection.scopes)),
-        "identity": " ".join(sorted(connection.identity)),
-        "declined": " ".join(sorted(connection.declined)),
-        "redirect": "a device" if pending.device is not None else redirect_uri.describe(target).host_display,
-    }
-    audit.record(
-        tx, name="connection:approved", at=now, tenant_id=connection.tenant_id, actor_id=connection.user_id,
-        subject=connection.id, detail=detail, request_id=request_id,
-    )  # fmt: skip

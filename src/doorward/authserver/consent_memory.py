@@ -13,8 +13,9 @@ from typing import Final
 
 from doorward import audit
 from doorward.authserver import consent
+from doorward.authserver.approval import ConsentRules
 from doorward.authserver.clients import ClientDirectory
-from doorward.authserver.consent import Answered, AskAgain, ConsentRules, Question
+from doorward.authserver.consent import Answered, AskAgain, Question
 from doorward.authserver.envelope import Pending, ShownForm
 from doorward.model import (
     SECOND,
@@ -88,7 +89,7 @@ def approve_as_before(  # noqa: PLR0913
     return answer if isinstance(answer, Answered) else None
 
 
-def keep(
+def keep(  # noqa: PLR0913
     tx: Transaction,
     form: ShownForm,
     answer: Answered | AskAgain,
@@ -96,6 +97,7 @@ def keep(
     remember: bool,
     directory: ClientDirectory,
     now: Instant,
+    request_id: str | None = None,
 ) -> None:
     """Remember an approval if the person ticked that, or forget what was: the last approval counts."""
     connection = answer.connection if isinstance(answer, Answered) else None
@@ -103,20 +105,23 @@ def keep(
     if connection is None or client is None:
         return
     if not remember or not _trusted(client, connection.redirect_uri):
-        forget(tx, connection.user_id, connection.client_id, now=now)
+        forget(tx, connection.user_id, connection.client_id, now=now, request_id=request_id)
         return
     consents.remember_consent(tx, _remembered(form, connection, client, now))
     audit.record(
         tx, name="consent:remembered", at=now, tenant_id=connection.tenant_id, actor_id=connection.user_id,
         subject=connection.id, detail={"client": client.name, "scopes": " ".join(sorted(connection.scopes))},
+        request_id=request_id,
     )  # fmt: skip
 
 
-def forget(tx: Transaction, user_id: UserId, client_id: ClientId, *, now: Instant) -> bool:
+def forget(
+    tx: Transaction, user_id: UserId, client_id: ClientId, *, now: Instant, request_id: str | None = None
+) -> bool:
     """Have the person asked again whenever the client comes; say whether anything was remembered."""
     if not consents.forget_consents(tx, user_id, client_id):
         return False
-    audit.record(tx, name="consent:forgotten", at=now, actor_id=user_id, subject=client_id)
+    audit.record(tx, name="consent:forgotten", at=now, actor_id=user_id, subject=client_id, request_id=request_id)
     return True
 
 

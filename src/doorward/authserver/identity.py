@@ -17,6 +17,9 @@ def userinfo(reader: Reader, found: Authenticated) -> dict[str, Any]:
     """Return the members of the userinfo answer. Raises ``BearerError`` where the token was not granted ``openid``."""
     principal = found.principal
     user = accounts.user_by_id(reader, principal.user_id)
+    if not principal.servers:
+        # The server that was approved is none of the tenant any more: nothing comes through this connection (D3).
+        raise BearerError(faults.CREDENTIAL_INVALID, reason=f"tenant {principal.tenant_id} has no such server now")
     if OPENID not in found.identity or user is None:
         raise BearerError(
             faults.OPENID_MISSING, reason="no openid in this token", status=403, error="insufficient_scope"

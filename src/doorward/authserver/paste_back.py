@@ -9,7 +9,7 @@ from dataclasses import replace
 from shlex import quote
 from typing import Any, Final
 
-from doorward.authserver.consent import ConsentRules
+from doorward.authserver.approval import ConsentRules
 from doorward.authserver.envelope import Pending
 from doorward.protocol import redirect_uri
 

@@ -38,9 +38,9 @@ class Registered:
         return f"Registered(client_id={self.answer['client_id']!r})"
 
 
-def register(
+def register(  # noqa: PLR0913
     tx: Transaction, request: RegistrationRequest, *, issuer: str, fingerprinter: Fingerprinter, now: Instant,
-    entropy: Entropy,
+    entropy: Entropy, request_id: str | None = None,
 ) -> Registered:  # fmt: skip
     """Store a client that registers itself. It is asked about at every consent, whatever it says of itself (E14).
 
@@ -65,7 +65,14 @@ def register(
     if stored.id != client.id:
         clients.note_registration(tx, stored.id, now)
     else:
-        audit.record(tx, name="client:registered", at=now, subject=client.id, detail={"client": client.name})
+        audit.record(
+            tx,
+            name="client:registered",
+            at=now,
+            subject=client.id,
+            detail={"client": client.name},
+            request_id=request_id,
+        )
     answer = registration_response(request, stored, scopes=echoed(tx, request), client_secret=secret)
     if not public:
         token = mint(SecretKind.REGISTRATION, entropy)

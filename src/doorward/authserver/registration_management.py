@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from doorward import audit
+from doorward.authserver import connections as lives
 from doorward.authserver.registration import described, echoed, management
 from doorward.credentials.secret import Fingerprinter, SecretKind, mint
 from doorward.model import Client, ClientAuthMethod, ClientId, ClientKind, Entropy, Fingerprint, Instant, Status
@@ -41,6 +42,7 @@ class Management:
     issuer: str
     fingerprinter: Fingerprinter
     now: Instant
+    request_id: str | None = None
 
     def read(self, reader: Reader) -> dict[str, Any]:
         """Return the registration as it is (section 2.1): without the secret, of which only a fingerprint is kept."""
@@ -63,21 +65,34 @@ class Management:
             clients.update_client(tx, changed)
             # What was approved is not there any more; a denial stays (decision 0036).
             client_verdicts.forget_approvals(tx, client.id)
-        audit.record(tx, name="client:updated", at=self.now, subject=client.id, detail={"client": changed.name})
+        audit.record(
+            tx,
+            name="client:updated",
+            at=self.now,
+            subject=client.id,
+            detail={"client": changed.name},
+            request_id=self.request_id,
+        )
         return self._answer(tx, changed, asked, token)
 
     def delete(self, tx: Transaction) -> None:
         """End the registration with its secrets and all its connections (section 2.3; D3). Raises ``OAuthError``."""
         client, token = self._authenticated(tx)
+        # In one order, as a denial locks them: two that end the same connections never wait for each other.
+        for tenant_id in sorted({each.tenant_id for each in connections.living_of_client(tx, client.id)}):
+            tx.lock_tenant(tenant_id, for_rights=True)
         for connection in connections.living_of_client(tx, client.id):
-            if connections.revoke_connection(tx, connection.id, self.now, "client deleted"):
-                audit.record(
-                    tx, name="connection:revoked", at=self.now, tenant_id=connection.tenant_id, subject=connection.id,
-                    detail={"reason": "client deleted"},
-                )  # fmt: skip
+            lives.end(tx, connection, "client deleted", by="client", now=self.now, request_id=self.request_id)
         if not clients.end_registration(tx, client.id, token=token):
             raise _refused("lost the race for this token")
-        audit.record(tx, name="client:deleted", at=self.now, subject=client.id, detail={"client": client.name})
+        audit.record(
+            tx,
+            name="client:deleted",
+            at=self.now,
+            subject=client.id,
+            detail={"client": client.name},
+            request_id=self.request_id,
+        )
 
     def _authenticated(self, reader: Reader) -> tuple[Client, Fingerprint]:
         mine = self.fingerprinter.of(self.token)

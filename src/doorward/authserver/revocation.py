@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from doorward import audit
 from doorward.authserver import clients
+from doorward.authserver import connections as lives
 from doorward.authserver.clients import ClientDirectory
 from doorward.credentials.issuer import ACCESS_TOKEN_TYP
 from doorward.credentials.secret import Fingerprinter, SecretKind, well_formed
@@ -48,7 +49,7 @@ def read_access_token(keys: SigningKeys, token: str, issuer: str) -> AccessToken
 
 def revoke(  # noqa: PLR0913
     tx: Transaction, token: str, claims: AccessTokenClaims | None, presented: PresentedClient, *,
-    directory: ClientDirectory, fingerprinter: Fingerprinter, now: Instant,
+    directory: ClientDirectory, fingerprinter: Fingerprinter, now: Instant, request_id: str | None = None,
 ) -> bool:  # fmt: skip
     """Revoke ``token`` if it is the client's own; say whether anything changed (for the log only).
 
@@ -56,28 +57,22 @@ def revoke(  # noqa: PLR0913
     """
     client = clients.authenticated(tx, directory, presented, fingerprinter, now)
     if claims is not None:
-        return _revoke_access_token(tx, claims, client, now)
+        return _revoke_access_token(tx, claims, client, now, request_id)
     if not well_formed(token, SecretKind.REFRESH_TOKEN):
         return False
     stored = connections.refresh_token_by_fingerprint(tx, fingerprinter.of(token))
     if stored is None or stored.client_id != client.id:
         return False
     tx.lock_tenant(stored.tenant_id, for_rights=True)
-    return _revoke_connection(tx, stored.connection_id, client, now)
+    connection = connections.connection_by_id(tx, stored.connection_id)
+    return connection is not None and lives.end(
+        tx, connection, "revoked by its client", by="client", now=now, request_id=request_id
+    )
 
 
-def _revoke_connection(tx: Transaction, connection_id: ConnectionId, client: Client, now: Instant) -> bool:
-    if not connections.revoke_connection(tx, connection_id, now, "revoked by its client"):
-        return False
-    connection = connections.connection_by_id(tx, connection_id)
-    audit.record(
-        tx, name="connection:revoked", at=now, tenant_id=None if connection is None else connection.tenant_id,
-        subject=connection_id, detail={"client": client.name, "by": "client"},
-    )  # fmt: skip
-    return True
-
-
-def _revoke_access_token(tx: Transaction, claims: AccessTokenClaims, client: Client, now: Instant) -> bool:
+def _revoke_access_token(
+    tx: Transaction, claims: AccessTokenClaims, client: Client, now: Instant, request_id: str | None
+) -> bool:
     if claims.client_id != client.id or claims.expires_at <= now:
         return False
     connection = connections.connection_by_id(tx, claims.connection_id)
@@ -88,6 +83,6 @@ def _revoke_access_token(tx: Transaction, claims: AccessTokenClaims, client: Cli
         return False
     audit.record(
         tx, name="access_token:revoked", at=now, tenant_id=connection.tenant_id, subject=claims.token_id,
-        detail={"client": client.name, "connection": connection.id},
+        detail={"client": client.name, "connection": connection.id}, request_id=request_id,
     )  # fmt: skip
     return True

@@ -5,10 +5,10 @@ from collections.abc import Callable, Collection
 from starlette.routing import Route
 
 from doorward.authserver.admission import Admission
+from doorward.authserver.approval import ConsentRules
 from doorward.authserver.client_documents import ClientDocuments
 from doorward.authserver.client_keys import ClientKeys
 from doorward.authserver.clients import ClientDirectory, Copies
-from doorward.authserver.consent import ConsentRules
 from doorward.authserver.envelope import Envelopes
 from doorward.authserver.grants.outcome import TokenRules
 from doorward.authserver.http.device import DeviceAuthorization, DevicePages

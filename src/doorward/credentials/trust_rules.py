@@ -100,7 +100,7 @@ def put_rule(tx: Transaction, tenant: Tenant, wish: Wish, *, now: Instant, entro
         trust_rules.insert_rule(tx, rule)
     else:
         connections.revoke_connections_of_client(tx, rule.id, now, "trust rule changed")
-        clients.update_client(tx, _client(rule))
+        clients.update_client(tx, _client(rule, clients.client_by_id(tx, rule.id)))
         trust_rules.update_rule(tx, rule)
     event = "trust_rule:added" if stored is None else "trust_rule:changed"
     audit.record(
@@ -134,7 +134,8 @@ def resources_named(reader: Reader, tenant: Tenant, names: Mapping[tuple[str, st
     return frozenset(ids[name] for name in names)
 
 
-def _client(rule: TrustRule) -> Client:
+def _client(rule: TrustRule, stored: Client | None = None) -> Client:
+    """Return the client of a rule; what was said of the ``stored`` one by itself stays: disabled is disabled (D3)."""
     return Client(
         id=rule.id,
         kind=ClientKind.WORKLOAD,
@@ -142,6 +143,8 @@ def _client(rule: TrustRule) -> Client:
         redirect_uris=(),
         grant_types=frozenset({JWT_BEARER}),
         scope_limit=rule.scopes,
+        status=Status.ACTIVE if stored is None else stored.status,
+        access_ttl=None if stored is None else stored.access_ttl,
         created_at=rule.created_at,
     )
 

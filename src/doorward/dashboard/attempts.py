@@ -19,6 +19,7 @@ from doorward.model import ClientId, Instant, Tenant
 from doorward.protocol import faults
 from doorward.storage import accounts
 from doorward.storage.database import Database, Reader, Transaction
+from doorward.web import request_id
 from doorward.web.forms import Form, read_form
 from doorward.web.origin import require_same_origin
 from doorward.web.pages import Pages
@@ -109,7 +110,9 @@ class AttemptsPage:
         tx.lock_tenant(tenant.id, for_rights=True)
         if not attempt_list.may_decide(tx, tenant.id, here[1].id):
             raise _no_right()
-        word = Word(allowed=allowed, tenant_id=tenant.id, by=here[1].id, now=self._now())
+        word = Word(
+            allowed=allowed, tenant_id=tenant.id, by=here[1].id, now=self._now(), request_id=request_id.of(request)
+        )
         client_id, value = ClientId(sent.one("client")), sent.one("value")
         match sent.one("what"):
             case "client":

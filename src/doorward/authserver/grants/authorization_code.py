@@ -58,7 +58,7 @@ def redeem(
     if request.resource is not None and resource.match(request.resource, [code.resource, rules.issuer.issuer]) is None:
         raise OAuthError(faults.TOKEN_RESOURCE, "invalid_target", reason=f"asked for {request.resource[:200]!r}")
     if code.used_at is not None:
-        return replayed(tx, code.connection_id, code.used_at, client, now)
+        return replayed(tx, code.connection_id, code.used_at, client, rules=rules, now=now)
     if code.expires_at <= now:
         raise _invalid("code has expired")
     connection, scopes = live(tx, code.connection_id, client, now)
@@ -89,11 +89,13 @@ def _proof_fails(code: AuthorizationCode, request: AuthorizationCodeRequest) -> 
     return None
 
 
-def replayed(tx: Transaction, connection_id: ConnectionId, used_at: Instant, client: Client, now: Instant) -> Refused:
+def replayed(
+    tx: Transaction, connection_id: ConnectionId, used_at: Instant, client: Client, *, rules: TokenRules, now: Instant
+) -> Refused:
     """Answer a used code, of a person's browser or of a device, that came again: what it gave ends (ruling 3)."""
     if now - used_at <= TWICE_IS_A_MISTAKE:
         return Refused(_invalid("the same request twice within two seconds"))
-    end_replayed(tx, connection_id, CODE_REPLAYED, "code replayed", client, now=now)
+    end_replayed(tx, connection_id, CODE_REPLAYED, "code replayed", client, now=now, request_id=rules.request_id)
     return Refused(_invalid("a used code came again", faults.CODE_REPLAYED))
 
 
@@ -120,6 +122,7 @@ def activate(  # noqa: PLR0913
     audit.record(
         tx, name="connection:activated", at=now, tenant_id=connection.tenant_id, actor_id=connection.user_id,
         subject=connection.id, detail={"client": client.name, "scopes": " ".join(sorted(scopes))},
+        request_id=rules.request_id,
     )  # fmt: skip
     refresh_token = None
     if REFRESH_TOKEN in client.grant_types and OFFLINE_ACCESS not in connection.declined:

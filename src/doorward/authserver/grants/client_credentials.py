@@ -53,7 +53,16 @@ def issue(
         connection = _find(tx, client, user, tenant, endpoint, now)
     if connection is None:
         connection = machine.connect(
-            tx, client, user, tenant, endpoint, scopes, by="client credentials", now=now, entropy=entropy
+            tx,
+            client,
+            user,
+            tenant,
+            endpoint,
+            scopes,
+            by="client credentials",
+            now=now,
+            entropy=entropy,
+            request_id=rules.request_id,
         )
     elif connection.scopes != (most := _most(connection, scopes, client)):
         connections.change_scopes(tx, connection.id, most)

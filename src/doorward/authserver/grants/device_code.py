@@ -53,7 +53,7 @@ def redeem(
     found, connection = look(tx, request, client, rules=rules, now=now)
     tx.lock_tenant(connection.tenant_id, for_rights=found.used_at is not None)
     if found.used_at is not None:
-        return authorization_code.replayed(tx, connection.id, found.used_at, client, now)
+        return authorization_code.replayed(tx, connection.id, found.used_at, client, rules=rules, now=now)
     connection, scopes = authorization_code.live(tx, connection.id, client, now)
     if not device_requests.use_device_request(tx, found.id, now):
         raise _invalid("lost the race for this device code")

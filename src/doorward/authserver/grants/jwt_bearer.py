@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from doorward import audit
-from doorward.authserver import standing
+from doorward.authserver import lifetimes, standing
 from doorward.authserver.grants import machine
 from doorward.authserver.grants.outcome import Granted, TokenRules
 from doorward.credentials import client_assertion
@@ -85,23 +85,24 @@ def issue(
     whose = _standing(tx, rule)
     endpoint = _endpoint(tx, request.resource, known, whose)
     scopes = _scopes(tx, request, whose)
-    _use(tx, request, rule, now)
-    connection = _connection(tx, whose, endpoint, scopes, now=now, entropy=entropy)
+    _use(tx, request, rule, now, rules.request_id)
+    connection = _connection(tx, whose, endpoint, scopes, now=now, entropy=entropy, request_id=rules.request_id)
     detail = {"rule": rule.name, "connection": connection.id, "scopes": " ".join(sorted(scopes))}
     audit.record(
         tx, name="workload:admitted", at=now, tenant_id=rule.tenant_id, actor_id=rule.user_id, subject=rule.id,
-        detail=detail,
+        detail=detail, request_id=rules.request_id,
     )  # fmt: skip
-    ttl = min(rules.access_ttl, rule.lifetime)
+    ttl = min(lifetimes.access_ttl(tx, rule.id, rule.tenant_id, default=rules.access_ttl), rule.lifetime)
     return Granted(connection=connection, scopes=scopes, refresh_token=None, access_ttl=ttl)
 
 
-def record_refusal(tx: Transaction, refused: NotTrusted, now: Instant) -> None:
+def record_refusal(tx: Transaction, refused: NotTrusted, now: Instant, request_id: str | None = None) -> None:
     """Tell the tenant whose rule came nearest. Claims are named, never quoted."""
     if refused.nearest is not None:
         audit.record(
             tx, name="workload:refused", at=now, tenant_id=refused.nearest.tenant_id, subject=refused.nearest.id,
             detail={"rule": refused.nearest.name, "did not fit": " ".join(refused.failed), "why": str(refused)},
+            request_id=request_id,
         )  # fmt: skip
 
 
@@ -180,7 +181,7 @@ def _endpoint(reader: Reader, asked: str | None, known: Endpoints, whose: _Stand
 
 def _scopes(reader: Reader, request: WorkloadRequest, whose: _Standing) -> frozenset[Permission]:
     catalogue = (entry.permission for entry in permissions.catalogue(reader))
-    live = expand(permissions.role_permissions(reader, whose.tenant.id, whose.user.id), catalogue)
+    live = expand(permissions.permissions_anywhere(reader, whose.tenant.id, whose.user.id), catalogue)
     may = standing.within_limit(live, whose.client)
     asked = frozenset(map(Permission, request.scope or ())) - OIDC_SCOPES
     granted = may & asked if asked else may
@@ -190,7 +191,7 @@ def _scopes(reader: Reader, request: WorkloadRequest, whose: _Standing) -> froze
     return granted
 
 
-def _use(tx: Transaction, request: WorkloadRequest, rule: TrustRule, now: Instant) -> None:
+def _use(tx: Transaction, request: WorkloadRequest, rule: TrustRule, now: Instant, request_id: str | None) -> None:
     """Use the token up, and pin a pending rule to what this first one says."""
     claims = request.assertion.claims
     if rule.single_use:
@@ -204,13 +205,14 @@ def _use(tx: Transaction, request: WorkloadRequest, rule: TrustRule, now: Instan
             raise NotTrusted(f"rule {rule.id} was pinned at this moment", rule)
         detail = {"name": rule.name, **pinned}
         audit.record(
-            tx, name="trust_rule:pinned", at=now, tenant_id=rule.tenant_id, subject=rule.id, detail=detail
+            tx, name="trust_rule:pinned", at=now, tenant_id=rule.tenant_id, subject=rule.id, detail=detail,
+            request_id=request_id,
         )  # fmt: skip
 
 
-def _connection(
+def _connection(  # noqa: PLR0913
     tx: Transaction, whose: _Standing, endpoint: Endpoint, scopes: frozenset[Permission], *, now: Instant,
-    entropy: Entropy,
+    entropy: Entropy, request_id: str | None,
 ) -> Connection:  # fmt: skip
     client, user, tenant = whose.client, whose.user, whose.tenant
     found = connections.machine_connection(
@@ -219,7 +221,7 @@ def _connection(
     if found is None:
         return machine.connect(
             tx, client, user, tenant, endpoint, scopes, by="trust rule", now=now, entropy=entropy,
-            resources=whose.rule.resources,
+            resources=whose.rule.resources, request_id=request_id,
         )  # fmt: skip
     most = standing.within_limit(found.scopes | scopes, client)
     if found.scopes != most:

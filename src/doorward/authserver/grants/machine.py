@@ -16,6 +16,7 @@ NO_END: Final = Instant(253_402_300_799_000_000)
 def connect(  # noqa: PLR0913
     tx: Transaction, client: Client, user: User, tenant: Tenant, endpoint: Endpoint, scopes: frozenset[Permission], *,
     by: str, now: Instant, entropy: Entropy, resources: frozenset[ResourceId] | None = None,
+    request_id: str | None = None,
 ) -> Connection:  # fmt: skip
     """Make the connection, active at once; ``by`` says by which grant, for the audit trail."""
     connection = Connection(
@@ -36,6 +37,6 @@ def connect(  # noqa: PLR0913
     connections.insert_connection(tx, connection)
     audit.record(
         tx, name="connection:activated", at=now, tenant_id=tenant.id, actor_id=user.id, subject=connection.id,
-        detail={"client": client.name, "scopes": " ".join(sorted(scopes)), "by": by},
+        detail={"client": client.name, "scopes": " ".join(sorted(scopes)), "by": by}, request_id=request_id,
     )  # fmt: skip
     return connection

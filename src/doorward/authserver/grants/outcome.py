@@ -22,6 +22,8 @@ class TokenRules:
     access_ttl: int
     """The deployment's default; ``lifetimes.access_ttl`` decides."""
     access_most: int
+    request_id: str | None = None
+    """Of the request that is answered, for the audit trail."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -37,7 +37,7 @@ def refresh(
     late = _is_late(tx, token, fingerprint, rules, now)
     tx.lock_tenant(token.tenant_id, for_rights=late)
     if late:
-        return _end(tx, token, client, now)
+        return _end(tx, token, client, rules, now)
     connection = _live_connection(tx, token, now)
     scopes = _scopes(tx, request, connection, client, rules.issuer.issuer)
     if connections.use_refresh_token(tx, token.fingerprint, now):
@@ -75,8 +75,16 @@ def _is_late(tx: Transaction, token: RefreshToken, successor: Fingerprint, rules
     return following is None or following.used_at is not None
 
 
-def _end(tx: Transaction, token: RefreshToken, client: Client, now: Instant) -> Refused:
-    end_replayed(tx, token.connection_id, REFRESH_REPLAYED, "refresh token replayed", client, now=now)
+def _end(tx: Transaction, token: RefreshToken, client: Client, rules: TokenRules, now: Instant) -> Refused:
+    end_replayed(
+        tx,
+        token.connection_id,
+        REFRESH_REPLAYED,
+        "refresh token replayed",
+        client,
+        now=now,
+        request_id=rules.request_id,
+    )
     return Refused(_invalid("a used refresh token came again after its window", faults.REFRESH_REPLAYED))
 
 

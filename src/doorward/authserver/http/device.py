@@ -65,7 +65,7 @@ class DeviceAuthorization:
         begun = await self._with.database.write(
             lambda tx: device.begin(
                 tx, asked, asked_from=requester, issuer=self._with.public_url, now=now, entropy=self._with.entropy,
-                fingerprinter=self._with.fingerprinter,
+                fingerprinter=self._with.fingerprinter, request_id=request_id.of(request),
             )
         )  # fmt: skip
         return JSONResponse(begun.answer, headers=NO_STORE)

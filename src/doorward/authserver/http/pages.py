@@ -11,9 +11,10 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from doorward.authserver import attempts, authorize, consent, consent_memory, device, paste_back
+from doorward.authserver.approval import ConsentRules
 from doorward.authserver.authorize import Answer, Consent, SignedIn, SignIn
 from doorward.authserver.client_documents import account
-from doorward.authserver.consent import Answered, AskAgain, ConsentRules, NotAdmitted, Question
+from doorward.authserver.consent import Answered, AskAgain, NotAdmitted, Question
 from doorward.authserver.consent_page import CONSENT_PATH, context, sign_in_url
 from doorward.authserver.envelope import Pending, ShownForm
 from doorward.authserver.http.answers import see_other
@@ -199,7 +200,9 @@ class AuthorizationPages:
                 tx, shown, tenant_slug=tenant_slug, ticked=ticked, authenticated_at=step.session.authenticated_at,
                 rules=rules, now=now, entropy=self._with.entropy, request_id=name, browser=installed,
             )  # fmt: skip
-            consent_memory.keep(tx, shown, outcome, remember=remember, directory=rules.directory, now=now)
+            consent_memory.keep(
+                tx, shown, outcome, remember=remember, directory=rules.directory, now=now, request_id=name
+            )
             return outcome
 
         return await self._with.database.write(decide)

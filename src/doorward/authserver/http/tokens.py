@@ -1,6 +1,7 @@
 """Where clients come with their credentials: token, revocation, introspection."""
 
 from contextlib import suppress
+from dataclasses import replace
 from typing import Final
 
 from starlette.requests import Request
@@ -12,6 +13,7 @@ from doorward.authserver.client_keys import ClientKeys
 from doorward.authserver.grants import jwt_bearer
 from doorward.authserver.grants.device_code import Pace
 from doorward.authserver.grants.outcome import Refused as GrantRefused
+from doorward.authserver.grants.outcome import TokenRules
 from doorward.authserver.http.answers import NO_STORE, POST
 from doorward.authserver.http.machine import MachinePaths
 from doorward.authserver.http.services import Services
@@ -28,6 +30,7 @@ from doorward.protocol.token import AUTHORIZATION_CODE, REFRESH_TOKEN
 from doorward.storage import connections
 from doorward.storage.attempts import Step
 from doorward.storage.database import Reader, StorageUnavailable, Unstorable
+from doorward.web import request_id
 from doorward.web.budget import Budget
 from doorward.web.client_requests import presented_client, read_client_request, read_form
 
@@ -99,7 +102,7 @@ class TokenEndpoints:
         self, request: Request, sent: token_messages.TokenForm, asked: client_auth.PresentedClient
     ) -> Response:
         presented = await self.proven(request, asked, asking=token.is_device(sent))
-        now, rules = self._with.now(), self._with.token_rules
+        now, rules = self._with.now(), self._rules(request)
         await self._with.keys.refresh()
         with self.throttle.watching(presented, self._with.requester.of(request), now):
             if token.is_device(sent):
@@ -121,6 +124,9 @@ class TokenEndpoints:
         answer = token.answer(outcome, rules=rules, now=now, entropy=self._with.entropy)
         return JSONResponse(answer, headers=NO_STORE)
 
+    def _rules(self, request: Request) -> TokenRules:
+        return replace(self._with.token_rules, request_id=request_id.of(request))
+
     async def _look(self, sent: token_messages.TokenForm, presented: client_auth.PresentedClient, now: Instant) -> None:
         """Answer a device that has to wait, without a write. Raises ``OAuthError``."""
         rules = self._with.token_rules
@@ -140,7 +146,7 @@ class TokenEndpoints:
         sources = await database.read(lambda reader: jwt_bearer.sources(reader, asked))
         await self._with.key_sets.ready(sources, asked.assertion.kid, asker=self._with.requester.of(request))
         await self._with.keys.refresh()
-        now, rules, names = self._with.now(), self._with.token_rules, self._names
+        now, rules, names = self._with.now(), self._rules(request), self._names
         try:
             granted = await database.write(
                 lambda tx: jwt_bearer.issue(tx, asked, rules=rules, audiences=names, now=now, entropy=entropy)
@@ -148,7 +154,7 @@ class TokenEndpoints:
         except jwt_bearer.NotTrusted as refused:
             wrong = refused
             if wrong.nearest is not None and self._refusals.spend(wrong.nearest.id):
-                await database.write(lambda tx: jwt_bearer.record_refusal(tx, wrong, now))
+                await database.write(lambda tx: jwt_bearer.record_refusal(tx, wrong, now, rules.request_id))
             raise wrong.error from None
         answer = token.answer(granted, rules=rules, now=now, entropy=entropy)
         return JSONResponse(answer, headers=NO_STORE)
@@ -168,6 +174,7 @@ class TokenEndpoints:
                     directory=self._with.directory,
                     fingerprinter=self._with.fingerprinter,
                     now=now,
+                    request_id=request_id.of(request),
                 )
             )
         return Response(status_code=200, headers=NO_STORE)
@@ -190,7 +197,8 @@ class TokenEndpoints:
     async def _client_request(self, request: Request) -> tuple[token_messages.TokenForm, client_auth.PresentedClient]:
         """Return the form and who says to send it; an assertion is proven, a secret is not yet looked at."""
         sent, presented = await read_client_request(request)
-        return sent, await self.proven(request, presented, asking=token.is_device(sent))
+        # Of what was approved, whatever else stands in the form: who has a document today may not have had it then.
+        return sent, await self.proven(request, presented, asking=False)
 
     async def proven(
         self, request: Request, presented: client_auth.PresentedClient, *, asking: bool
