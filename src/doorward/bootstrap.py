@@ -26,7 +26,7 @@ from doorward.accounts.sign_in import SignIn
 from doorward.api.resources import ResourcesApi
 from doorward.audit import CallLog
 from doorward.authserver.clients import ClientDirectory
-from doorward.authserver.routes import AuthServer
+from doorward.authserver.routes import DIRECT_PATHS, AuthServer
 from doorward.clients import profiles
 from doorward.credentials import key_rotation
 from doorward.credentials.authenticate import Door
@@ -54,6 +54,7 @@ from doorward.storage.opening import hold_node_lock, open_database
 from doorward.vault import Sealer
 from doorward.web.attempt_log import AttemptLog
 from doorward.web.cookies import Cookies
+from doorward.web.direct import DirectPages
 from doorward.web.errors import Errors
 from doorward.web.fault_pages import FaultPages
 from doorward.web.fetch import Fetcher
@@ -220,11 +221,11 @@ async def build(core: Core) -> App:
         *FaultPages(pages=pages).routes(),
         *_surfaces(core, door, issuer, pages, errors, attempts),
     ]
-    https = settings.public_url.startswith("https:")
-    front = FrontDoor(router(routes), errors=errors, entropy=core.entropy, https=https)
+    front, direct_pages = _doors(core, routes, errors)
     return App(
         gateway=gateway,
         pages=front,
+        direct_pages=direct_pages,
         flushes=[calls.flush, uses.flush, attempts.flush],
         chores=[partial(_tidy, core), partial(_rotate, core)],
     )
@@ -233,6 +234,13 @@ async def build(core: Core) -> App:
 def _record(calls: CallLog, attempts: AttemptLog, call: CallEvent) -> None:
     calls.add(call)
     attempts.called(call)
+
+
+def _doors(core: Core, routes: Sequence[Route], errors: Errors) -> tuple[FrontDoor, DirectPages]:
+    """Return what answers all routes, and what answers short requests to some of them without a router."""
+    https = core.settings.public_url.startswith("https:")
+    front = FrontDoor(router(routes), errors=errors, entropy=core.entropy, https=https)
+    return front, DirectPages(front, [route for route in routes if route.path in DIRECT_PATHS])
 
 
 async def _tidy(core: Core) -> None:

@@ -1,7 +1,7 @@
-"""One client's connection: what uvicorn leaves open before any app is asked, and the short way of small MCP messages.
+"""One client's connection: what uvicorn leaves open before any app is asked, and the short way of small requests.
 
 A POST to an MCP endpoint that says how long it is, and is short, is kept until it is whole and then answered by the
-gateway straight on this connection. Everything else takes uvicorn's way, as ASGI.
+gateway straight on this connection; so are short requests to a few endpoints (``web.direct``). Everything else takes uvicorn's way, as ASGI.
 """
 
 import asyncio
@@ -22,6 +22,7 @@ MAX_DIRECT_BYTES: Final = 64 * 1024
 """The largest body that is kept for a client that nobody has asked yet who it is; uvicorn keeps as much."""
 
 Header = tuple[bytes, bytes]
+Peer = tuple[str, int | None] | None
 
 
 class Wire(Protocol):
@@ -68,6 +69,25 @@ class DirectDoor(Protocol):
         """Begin to answer one POST."""
 
 
+class DirectPages(Protocol):
+    """``web.direct.DirectPages``, as far as a connection needs it."""
+
+    def owns(self, method: bytes, path: bytes) -> bool:
+        """Say whether such a request may be answered directly."""
+
+    def direct(  # noqa: PLR0913, PLR0917
+        self,
+        wire: Wire,
+        loop: asyncio.AbstractEventLoop,
+        method: bytes,
+        target: bytes,
+        headers: Sequence[Header],
+        body: bytes,
+        peers: tuple[Peer, Peer],
+    ) -> Answering:
+        """Begin to answer one request that came whole."""
+
+
 @lru_cache(maxsize=8)
 def _lines(headers: tuple[Header, ...]) -> bytes:
     return b"".join([b"%b: %b\r\n" % header for header in headers])
@@ -93,12 +113,15 @@ class _Direct:
         "headers",
         "keep_alive",
         "message_event",
+        "method",
         "path",
         "response_complete",
     )
 
-    def __init__(self, path: str, headers: Sequence[Header], *, keep_alive: bool) -> None:
+    def __init__(self, path: str, headers: Sequence[Header], *, keep_alive: bool, method: bytes = b"") -> None:
         self.path = path
+        self.method = method
+        """Set where one of the ``DirectPages`` is asked."""
         self.headers = headers
         self.keep_alive = keep_alive
         self.body = b""
@@ -125,6 +148,7 @@ class Connection(HttpToolsProtocol):
     ) -> None:
         super().__init__(config, server_state, app_state, _loop)
         self._gateway: DirectDoor | None = getattr(config.loaded_app, "gateway", None)
+        self._pages: DirectPages | None = getattr(config.loaded_app, "direct_pages", None)
         self._direct: _Direct | None = None
         self._reading: _Direct | None = None
         """The direct request whose body is being read."""
@@ -199,13 +223,21 @@ class Connection(HttpToolsProtocol):
         reading, self._reading = self._reading, None
         if reading is None:
             super().on_message_complete()
-        elif self._gateway is not None:
-            self._direct = reading
-            self.cycle = cast("RequestResponseCycle", reading)
-            client = self.client[0] if self.client else None
-            exchange = self._gateway.direct(self, self.loop, reading.path, reading.headers, reading.body, client)
-            if self._direct is reading:
-                reading.exchange = exchange
+            return
+        self._direct = reading
+        self.cycle = cast("RequestResponseCycle", reading)
+        exchange = self._begin(reading)
+        if self._direct is reading:
+            reading.exchange = exchange
+
+    def _begin(self, reading: _Direct) -> Answering | None:
+        if reading.method and self._pages is not None:
+            peers, target = (self.client, self.server), self.url
+            return self._pages.direct(self, self.loop, reading.method, target, reading.headers, reading.body, peers)
+        client = self.client[0] if self.client else None
+        if self._gateway is None:
+            return None
+        return self._gateway.direct(self, self.loop, reading.path, reading.headers, reading.body, client)
 
     # An answer that is given directly uses these (`Wire`).
 
@@ -246,17 +278,26 @@ class Connection(HttpToolsProtocol):
         return lines if self._direct is None or self._direct.keep_alive else lines + b"connection: close\r\n"
 
     def _to_be_answered_directly(self) -> _Direct | None:
-        """Return the request, if it is a short POST of known length to an MCP endpoint and none is under way."""
+        """Return the request, if it is short, of known length, for one that answers directly, and none is under way."""
         parser, url = self.parser, self.url
-        if self._gateway is None or not self._free() or self.expect_100_continue or parser.get_method() != b"POST":
+        if not self._free() or self.expect_100_continue or not self._is_short(parser.get_method()):
             return None
+        if parser.should_upgrade() or parser.get_http_version() != "1.1":
+            return None
+        path, method, keep_alive = url.decode("latin-1"), parser.get_method(), parser.should_keep_alive()
+        if self._gateway is not None and method == b"POST" and self._gateway.owns(path):
+            return _Direct(path, self.headers, keep_alive=keep_alive)
+        if self._pages is not None and self._pages.owns(method, url.partition(b"?")[0]):
+            return _Direct(path, self.headers, keep_alive=keep_alive, method=method)
+        return None
+
+    def _is_short(self, method: bytes) -> bool:
+        """Say whether it is a POST of at most ``MAX_DIRECT_BYTES``, or a GET without a body."""
+        if method == b"GET":
+            return not any(name in {b"content-length", b"transfer-encoding"} for name, _ in self.headers)
         length = next((value for name, value in self.headers if name == b"content-length"), b"")
-        if len(length) > len(b"%d" % MAX_DIRECT_BYTES) or not length.isdigit() or int(length) > MAX_DIRECT_BYTES:
-            return None
-        path = url.decode("latin-1")
-        if parser.should_upgrade() or parser.get_http_version() != "1.1" or not self._gateway.owns(path):
-            return None
-        return _Direct(path, self.headers, keep_alive=parser.should_keep_alive())
+        short = len(length) <= len(b"%d" % MAX_DIRECT_BYTES) and length.isdigit() and int(length) <= MAX_DIRECT_BYTES
+        return short and method == b"POST"
 
     def _as_asgi(self) -> None:
         url, headers, expects = self.url, self.headers, self.expect_100_continue

@@ -16,7 +16,7 @@ import uvicorn
 from starlette.types import ASGIApp, Receive, Scope, Send
 from typing_extensions import override
 
-from doorward.connection import Answering, Connection, Header, Wire
+from doorward.connection import Answering, Connection, DirectPages, Header, Wire
 from doorward.storage.database import StorageUnavailable
 
 TIDY_SECONDS: Final = 600
@@ -59,7 +59,7 @@ class Gateway(Protocol):
 
 
 class App:
-    """MCP paths go to the gateway without anything between; all others to ``pages``.
+    """MCP paths go to the gateway without anything between; all others to ``pages``, short ones to ``direct_pages``.
 
     ``flushes`` write what was collected beside the requests; each is awaited every ``FLUSH_SECONDS`` and at the end.
     ``chores`` may take longer and hold up nothing; each is awaited every ``TIDY_SECONDS``.
@@ -70,11 +70,13 @@ class App:
         *,
         gateway: Gateway,
         pages: ASGIApp,
+        direct_pages: DirectPages | None = None,
         flushes: Sequence[Callable[[], Awaitable[None]]],
         chores: Sequence[Callable[[], Awaitable[None]]] = (),
     ) -> None:
         self.gateway = gateway
         self._pages = pages
+        self.direct_pages = direct_pages
         self._flushes = flushes
         self._chores = chores
         self._flushing: asyncio.Task[None] | None = None

@@ -1,6 +1,7 @@
 """The authorization server as one surface: puts its groups of endpoints together. Decides nothing."""
 
 from collections.abc import Callable, Collection
+from typing import Final
 
 from starlette.routing import Route
 
@@ -27,6 +28,7 @@ from doorward.credentials.issuer import TokenIssuer
 from doorward.credentials.key_ring import KeyRing
 from doorward.credentials.secret import Fingerprinter
 from doorward.model import Entropy, Instant
+from doorward.protocol.discovery import AUTHORIZATION_PATH, INTROSPECTION_PATH, REVOCATION_PATH, TOKEN_PATH
 from doorward.storage.database import Database
 from doorward.vault import Sealer
 from doorward.web.attempt_log import AttemptLog
@@ -35,6 +37,9 @@ from doorward.web.errors import Errors
 from doorward.web.fetch import Fetcher
 from doorward.web.pages import Pages
 from doorward.web.requester import Requester
+
+DIRECT_PATHS: Final = frozenset({TOKEN_PATH, REVOCATION_PATH, INTROSPECTION_PATH, AUTHORIZATION_PATH})
+"""What clients ask most, in short messages (``web.direct``)."""
 
 
 class AuthServer:

@@ -13,7 +13,7 @@ from typing import Final, Protocol
 from typing_extensions import override
 
 from doorward.gateway.exchange import NOSNIFF, PLAIN, Departed, Exchange, Header, too_large
-from doorward.gateway.stepping import Run
+from doorward.stepping import Run
 
 _UNWRITABLE: Final = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]").search
 _REASONS: Final[Mapping[int, bytes]] = {status.value: status.phrase.encode() for status in HTTPStatus}

@@ -7,7 +7,7 @@ from typing import Final, Protocol, cast
 
 import httptools
 
-from doorward.gateway.stepping import Waiter
+from doorward.stepping import Waiter
 
 HIGH_WATER: Final = 256 * 1024
 """Bytes of a stream that may wait for their reader before the upstream is made to wait."""

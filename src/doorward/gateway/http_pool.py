@@ -14,7 +14,7 @@ from typing import Final, cast
 from urllib.parse import urlsplit
 
 from doorward.gateway.http_connection import Answer, Connection, UpstreamError, UpstreamFailure
-from doorward.gateway.stepping import as_task
+from doorward.stepping import as_task
 
 __all__ = ["Answer", "HttpPool", "Target", "UpstreamError", "UpstreamFailure", "target"]
 

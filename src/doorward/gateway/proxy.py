@@ -35,7 +35,6 @@ from doorward.gateway.relay_streams import StreamRelay
 from doorward.gateway.session_requests import SessionRequests
 from doorward.gateway.sessions import Binding
 from doorward.gateway.stdio.servers import StdioServers
-from doorward.gateway.stepping import Run
 from doorward.gateway.streams import Streams
 from doorward.gateway.upstream import Rejected, Upstream
 from doorward.model import Entropy, Instant
@@ -43,6 +42,7 @@ from doorward.protocol import faults
 from doorward.protocol.endpoints import Endpoint
 from doorward.protocol.jsonrpc import INTERNAL_ERROR
 from doorward.protocol.mcp import MODERN_VERSION
+from doorward.stepping import Run
 from doorward.storage.database import Database, StorageUnavailable
 from doorward.storage.events import CallEvent
 from doorward.web import request_id

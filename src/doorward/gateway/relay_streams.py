@@ -17,12 +17,12 @@ from doorward.gateway.lenient_json import decoded, written
 from doorward.gateway.narrow import acknowledged, narrow_replayed, notification_passes, request_passes
 from doorward.gateway.relay import OK, WholeRelay
 from doorward.gateway.sessions import Binding
-from doorward.gateway.stepping import as_task
 from doorward.gateway.streams import OpenStream, Streams
 from doorward.gateway.upstream import EVENT_LIMIT, Rejected, fed
 from doorward.protocol import faults, mcp
 from doorward.protocol.jsonrpc import INTERNAL_ERROR, encode
 from doorward.protocol.mcp import Era
+from doorward.stepping import as_task
 
 DRAIN: Final = 0.5
 """Seconds to wait for the end of a stream that has brought its answer, so that its connection can be used again."""

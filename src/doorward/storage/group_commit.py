@@ -13,6 +13,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final, NamedTuple, TypeVar
 
+from doorward.stepping import Waiter
 from doorward.storage.database import StorageUnavailable, Transaction
 from doorward.storage.sqlite_connection import SqliteTransaction, meaning
 
@@ -37,13 +38,13 @@ LONG_LOG: Final = 16384
 
 class _Job(NamedTuple):
     use_case: Callable[[Transaction], Any]
-    answer: asyncio.Future[Any]
+    answer: Waiter[Any]
 
 
 class _Outcome(NamedTuple):
-    answer: asyncio.Future[Any]
+    answer: Waiter[Any]
     value: Any
-    error: BaseException | None
+    error: Exception | None
 
 
 class _Lost(Exception):  # noqa: N818
@@ -77,7 +78,7 @@ class GroupCommit:
             raise StorageUnavailable("the database is closed")
         loop = asyncio.get_running_loop()
         self._move_to(loop)
-        answer: asyncio.Future[T] = loop.create_future()
+        answer: Waiter[T] = Waiter(loop)
         self._waiting.append(_Job(use_case, answer))
         self._arrange()
         return await answer
@@ -170,7 +171,7 @@ class GroupCommit:
         stop = time.perf_counter() + BATCH_SECONDS
         while self._waiting:
             job = self._waiting.popleft()
-            if job.answer.cancelled():
+            if job.answer.given_up():
                 continue
             taken.append(job)
             outcomes.append(self._one(job))
@@ -254,11 +255,11 @@ class GroupCommit:
             self._start_checkpoint(hold=False)
         self._arrange()
 
-    def _fail(self, answers: list[asyncio.Future[Any]], error: StorageUnavailable) -> None:
+    def _fail(self, answers: list[Waiter[Any]], error: StorageUnavailable) -> None:
         for answer in answers:
             _settle(answer, None, StorageUnavailable(*error.args))
 
-    def _take_all(self) -> list[asyncio.Future[Any]]:
+    def _take_all(self) -> list[Waiter[Any]]:
         answers = [job.answer for job in self._waiting]
         self._waiting.clear()
         return answers
@@ -296,16 +297,14 @@ def _nothing(_seconds: float) -> None:
     """Learn nothing: a commit without changes never reached the disk."""
 
 
-def _settle(answer: asyncio.Future[Any], value: Any, error: BaseException | None) -> None:
-    if answer.done():
-        return
+def _settle(answer: Waiter[Any], value: Any, error: Exception | None) -> None:
     if error is None:
-        answer.set_result(value)
+        answer.answer(value)
     elif isinstance(error, StopIteration):
         # A future refuses it, and the rest of the batch would wait for ever.
-        answer.set_exception(RuntimeError("the use case raised StopIteration"))
+        answer.fail(RuntimeError("the use case raised StopIteration"))
     else:
-        answer.set_exception(error)
+        answer.fail(error)
 
 
 def _unavailable(error: Exception) -> StorageUnavailable:

@@ -4,12 +4,13 @@ A raw ASGI class: it holds nothing back of a stream and keeps the context of the
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Final
 from urllib.parse import unquote_to_bytes
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
+from starlette.responses import Response
 from starlette.routing import BaseRoute, Router
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -18,6 +19,8 @@ from doorward.protocol import faults
 from doorward.web import request_id
 from doorward.web.errors import Errors
 from doorward.web.refused import Refused
+
+Headers = list[tuple[bytes, bytes]]
 
 MAX_HEADER_BYTES: Final = 16 * 1024
 MAX_TARGET_BYTES: Final = 32 * 1024
@@ -49,7 +52,7 @@ class FrontDoor:
             nonlocal started
             if message["type"] == "http.response.start":
                 started = True
-                message["headers"] = [*message.get("headers", []), *self._headers(name, message)]
+                message["headers"] = [*message.get("headers", []), *self._added(name, message.get("headers", []))]
             await send(message)
 
         try:
@@ -60,8 +63,21 @@ class FrontDoor:
             if not started:
                 await response(scope, receive, send_with_headers)
 
-    def _headers(self, name: bytes, message: Message) -> list[tuple[bytes, bytes]]:
-        present = {key.lower() for key, _ in message.get("headers", [])}
+    async def respond(
+        self, scope: Scope, receive: Receive, endpoint: Callable[[Request], Awaitable[Response]]
+    ) -> tuple[Response, Headers]:
+        """Return the answer of one endpoint, which needs no router, and the headers that every answer has."""
+        name = request_id.assign(scope, self._entropy).encode("ascii")
+        request = Request(scope, receive)
+        try:
+            _check(scope)
+            response = await endpoint(request)
+        except Exception as error:  # noqa: BLE001  (as above)
+            response = self._errors.answer(request, error)
+        return response, self._added(name, response.raw_headers)
+
+    def _added(self, name: bytes, headers: Headers) -> Headers:
+        present = {key.lower() for key, _ in headers}
         ours = [(b"x-request-id", name), (b"x-content-type-options", b"nosniff")]
         if self._https:
             ours.append((b"strict-transport-security", _YEAR))

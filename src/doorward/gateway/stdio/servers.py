@@ -17,9 +17,9 @@ from doorward.gateway.sessions import Identity
 from doorward.gateway.stdio.bridge import Bridge
 from doorward.gateway.stdio.process import Process
 from doorward.gateway.stdio.subscribers import Session
-from doorward.gateway.stepping import as_task
 from doorward.model import Entropy, ProcessPer, Server, StdioCommand
 from doorward.protocol.mcp import MODERN_VERSION
+from doorward.stepping import as_task
 
 MAX_PROCESSES: Final = 256
 """Of all servers together."""

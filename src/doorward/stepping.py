@@ -1,6 +1,6 @@
 """Run a request's coroutine by the events it waits for, without a task of its own.
 
-A call waits once, for its upstream. A task for that costs its making, two turns of the loop and their system calls: as
+A call waits once, for its upstream; a token request once, for its commit. A task for that costs its making, two turns of the loop and their system calls: as
 much as deciding the call. A ``Run`` is stepped where the bytes arrive instead. Whatever waits for something else than a
 ``Waiter`` becomes a task by itself and goes on as one: nothing but speed depends on it.
 """
@@ -90,6 +90,10 @@ class Waiter(Generic[T]):
             self._run.go_on(None, error)
         elif self._future is not None and not self._future.done():
             self._future.set_exception(error)
+
+    def given_up(self) -> bool:
+        """Say whether the task that waits was cancelled."""
+        return self._future is not None and self._future.cancelled()
 
     def answered(self) -> T | None:
         """Return what was answered, where the waiting task was cancelled in the same turn of the loop."""

@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
-from doorward.gateway.stepping import Run, Waiter, as_task, stepped
+from doorward.stepping import Run, Waiter, as_task, stepped
 
 pytestmark = pytest.mark.anyio
 
