@@ -6,9 +6,9 @@ from pathlib import Path
 SECOND = 1_000_000
 _NUMBERS = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < :count)"
 _CONNECTIONS = f"""{_NUMBERS}
-INSERT INTO connections (id, tenant_id, user_id, client_id, server_id, resource, scopes, declined, asked, redirect_uri,
+INSERT INTO connections (id, tenant_id, user_id, client_id, server_id, resource, scopes, declined, asked, identity, redirect_uri,
   created_at, expires_at, activated_at)
-SELECT 'con_seed_' || i, :tenant, :user, 'app', :server, 'http://127.0.0.1/mcp', 'bench:read', '', 'bench:read',
+SELECT 'con_seed_' || i, :tenant, :user, 'app', :server, 'http://127.0.0.1/mcp', 'bench:read', '', 'bench:read', '',
   'http://127.0.0.1:9/cb', :now, :end, :now FROM n"""
 _REFRESH_TOKENS = f"""{_NUMBERS}
 INSERT INTO refresh_tokens (fingerprint, connection_id, tenant_id, client_id, kid, created_at, expires_at)
