@@ -5,6 +5,7 @@
 #   make check   formatting, lint, types, dependency direction, templates, spelling
 #   make fix     what of that can be mended by a tool
 #   make bench   speed, next to nginx and other authorization servers; BENCH=gateway or BENCH=authserver for one half
+#   make gateway-fuzz   calls that meet changes of rights at random, and spellings of messages, for some minutes
 #   make policy-fuzz   the decider against its reference, ten million times
 
 PYTHON ?= python3
@@ -17,7 +18,7 @@ PIP := $(BIN)/pip --disable-pip-version-check --quiet
 PINS := $(PIP) install --require-hashes --only-binary :all:
 export PYTHON
 
-.PHONY: demo test check fix bench policy-fuzz clean
+.PHONY: demo test check fix bench gateway-fuzz policy-fuzz clean
 .DELETE_ON_ERROR:
 
 demo: .venv/.demo
@@ -58,6 +59,9 @@ bench: .venv/.dev .cache/bench.stamp
 	.cache/bench-peers/bin/pip --disable-pip-version-check --quiet install --require-hashes --only-binary :all: -r $<
 	if command -v npm >/dev/null; then npm ci --prefix bench/peers --no-progress --loglevel=error; fi
 	touch $@
+
+gateway-fuzz: .venv/.dev
+	REVOCATION_CALLS=50000 $(BIN)/python -m pytest --timeout=0 -s tests/gateway/test_revocation.py -k no_call
 
 policy-fuzz: .venv/.dev
 	POLICY_CASES=10000000 $(BIN)/python -m pytest --timeout=0 tests/policy/test_reference.py

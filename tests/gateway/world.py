@@ -4,6 +4,7 @@ import asyncio
 import json
 import os
 import socket
+import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -44,7 +45,7 @@ class Clock:
         self.offset = 0
 
     def __call__(self) -> Instant:
-        return Instant(START + SECOND + self.offset + int(asyncio.get_running_loop().time() * SECOND))
+        return Instant(START + SECOND + self.offset + int(time.monotonic() * SECOND))
 
 
 async def no_pages(scope: Scope, receive: Receive, send: Send) -> None:
