@@ -10,7 +10,7 @@ import os
 import socket
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import partial
 from pathlib import Path
 from typing import Any, Final
@@ -40,11 +40,13 @@ from doorward.dashboard.keys import KeysPage
 from doorward.dashboard.notices import Notices
 from doorward.dashboard.signed_in import Home, SignedIn
 from doorward.gateway.key_uses import KeyUses
+from doorward.gateway.places import AtOnce
 from doorward.gateway.proxy import Gateway
+from doorward.gateway.rates import Ceilings, ceilings
 from doorward.logs import configure_logs
-from doorward.model import Entropy, Instant
+from doorward.model import Entropy, Instant, Rates
 from doorward.server import App
-from doorward.settings import Settings, SettingsError
+from doorward.settings import RateSettings, Settings, SettingsError
 from doorward.storage import housekeeping
 from doorward.storage import keys as stored_keys
 from doorward.storage.database import Database, Reader, Transaction
@@ -73,6 +75,11 @@ _KEY_CHECK: Final = "key_check"
 def clock() -> Instant:
     """Return the present moment."""
     return Instant(time.time_ns() // 1000)
+
+
+def ticks() -> int:
+    """Return microseconds of a clock that nobody sets, since some moment."""
+    return time.monotonic_ns() // 1000
 
 
 def entropy(count: int) -> bytes:
@@ -212,6 +219,7 @@ async def build(core: Core) -> App:
         record=partial(_record, calls, attempts),
         knocked=partial(attempts.knocked, requester),
         touch=uses.touch,
+        ceilings=_ceilings(settings.rates),
         browser_page=McpPage(pages=pages, entropy=core.entropy).app,
         upstream_timeout=settings.limits.upstream_timeout,
         upstream_body_limit=settings.limits.upstream_body,
@@ -229,6 +237,13 @@ async def build(core: Core) -> App:
         flushes=[calls.flush, uses.flush, attempts.flush],
         chores=[partial(_tidy, core), partial(_rotate, core)],
     )
+
+
+def _ceilings(said: RateSettings) -> Ceilings:
+    numbers = {item.name: getattr(said, item.name) for item in fields(said)}
+    rates = Rates(**{item.name: numbers[item.name] for item in fields(Rates)})
+    at_once = AtOnce(**{item.name: numbers[item.name] for item in fields(AtOnce)})
+    return ceilings(rates, at_once, nodes=said.nodes, ticks=ticks)
 
 
 def _record(calls: CallLog, attempts: AttemptLog, call: CallEvent) -> None:

@@ -64,6 +64,24 @@ class User:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Rates:
+    """How many calls may be made in any minute and in any 24 hours. 0: as many as they like; None: not said here."""
+
+    credential_per_minute: int | None = None
+    """By one API key or connection."""
+    credential_per_day: int | None = None
+    user_per_minute: int | None = None
+    """By one user of a tenant, whatever with."""
+    user_per_day: int | None = None
+    tool_per_minute: int | None = None
+    """Of one tool, by one user."""
+    tool_per_day: int | None = None
+    tenant_per_minute: int | None = None
+    """By all of a tenant."""
+    tenant_per_day: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Tenant:
     """One customer organisation. ``slug`` appears in URLs and is unique."""
 
@@ -72,6 +90,8 @@ class Tenant:
     name: str
     access_ttl: int | None = None
     """How long access tokens live here at most, in seconds; None: not said."""
+    rates: Rates = Rates()
+    """What holds here instead of the deployment's."""
     status: Status = Status.ACTIVE
     created_at: Instant
 

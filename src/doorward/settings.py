@@ -130,6 +130,25 @@ class LimitSettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RateSettings:
+    """How often and how much at once somebody may call. 0: as they like. A tenant may have other numbers."""
+
+    credential_per_minute: int = _knob(0, "Messages from one API key or connection in any minute.")
+    credential_per_day: int = _knob(0, "Messages from one API key or connection in any 24 hours.")
+    user_per_minute: int = _knob(0, "Messages from one user of a tenant, whatever with, in any minute.")
+    user_per_day: int = _knob(0, "Messages from one user of a tenant in any 24 hours.")
+    tool_per_minute: int = _knob(0, "Calls of one tool by one user in any minute.")
+    tool_per_day: int = _knob(0, "Calls of one tool by one user in any 24 hours.")
+    tenant_per_minute: int = _knob(0, "Messages from all of a tenant in any minute.")
+    tenant_per_day: int = _knob(0, "Messages from all of a tenant in any 24 hours.")
+    nodes: int = _knob(1, "How many servers share the load evenly; each allows its part of the limits above.")
+    calls_per_credential: int = _knob(256, "Calls of one API key or connection that wait for an answer at once.")
+    calls_per_user: int = _knob(512, "Calls of one user of a tenant that wait for an answer at once.")
+    streams_per_credential: int = _knob(32, "Open streams (GET, subscriptions/listen) of one API key or connection.")
+    streams_per_user: int = _knob(128, "Open streams of one user of a tenant.")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PasswordSettings:
     """The pool that hashes passwords beside the event loop."""
 
@@ -160,6 +179,7 @@ class Settings:
     workload: WorkloadSettings = field(default_factory=WorkloadSettings)
     api_keys: ApiKeySettings = field(default_factory=ApiKeySettings)
     limits: LimitSettings = field(default_factory=LimitSettings)
+    rates: RateSettings = field(default_factory=RateSettings)
     passwords: PasswordSettings = field(default_factory=PasswordSettings)
     log: LogSettings = field(default_factory=LogSettings)
 
@@ -207,6 +227,7 @@ def check(settings: Settings) -> None:
     _check_keys(settings)
     if settings.registration.policy not in {"open", "approved", "off"}:
         raise SettingsError('registration.policy: unknown policy. Write "open", "approved" or "off".')
+    _check_rates(settings.rates)
     if settings.cimd.policy not in {"open", "pinned", "off"}:
         raise SettingsError('cimd.policy: unknown policy. Write "open", "pinned" or "off".')
     _check_loopback(settings)
@@ -249,6 +270,14 @@ def _check_keys(settings: Settings) -> None:
         raise SettingsError("keys.keep: shorter than an access token lives. Set tokens.access_ttl or more.")
     if keys.rotate_every and keys.rotate_every <= keys.announce:
         raise SettingsError("keys.rotate_every: a key must sign for a while. Set more than keys.announce, or 0.")
+
+
+def _check_rates(rates: RateSettings) -> None:
+    wrong = [item.name for item in fields(rates) if getattr(rates, item.name) < 0]
+    if wrong:
+        raise SettingsError(f"rates.{wrong[0]}: less than nothing. Set a number, or 0 for no limit.")
+    if not rates.nodes:
+        raise SettingsError("rates.nodes: there is one server at least. Set how many share the load.")
 
 
 def _check_proxies(trusted: list[str]) -> None:

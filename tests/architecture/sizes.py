@@ -10,5 +10,6 @@ FILES: dict[str, str] = {
 
 FUNCTIONS: dict[str, str] = {
     "src/doorward/authserver/routes.py:__init__": "one argument per setting or collaborator, each handed on by name",
+    "src/doorward/gateway/proxy.py:__init__": "the gateway's parts: one constructor call each, each argument by name",
     "src/doorward/bootstrap.py:_surfaces": "one constructor call per surface, each argument by name",
 }

@@ -40,18 +40,20 @@ async def talk(world: World, *pieces: bytes, answers: int = 1, ends: bool = Fals
     """Send pieces, each by itself; return head and body of each answer. With ``ends`` the server has to close."""
     reader, writer = await asyncio.open_connection("127.0.0.1", world.port)
     got = []
-    async with asyncio.timeout(10):
-        for piece in pieces:
-            writer.write(piece)
-            await writer.drain()
-            await asyncio.sleep(0)
-        for _ in range(answers):
-            start = await reader.readuntil(b"\r\n\r\n")
-            length = int(re.search(rb"content-length: (\d+)", start)[1])  # type: ignore[index]
-            got.append((start, await reader.readexactly(length)))
-        if ends:
-            assert await reader.read() == b""
-    writer.close()
+    try:
+        async with asyncio.timeout(10):
+            for piece in pieces:
+                writer.write(piece)
+                await writer.drain()
+                await asyncio.sleep(0)
+            for _ in range(answers):
+                start = await reader.readuntil(b"\r\n\r\n")
+                length = int(re.search(rb"content-length: (\d+)", start)[1])  # type: ignore[index]
+                got.append((start, await reader.readexactly(length)))
+            if ends:
+                assert await reader.read() == b""
+    finally:
+        writer.close()
     return got
 
 

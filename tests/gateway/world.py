@@ -22,8 +22,10 @@ from doorward.credentials.key_ring import KeyRing
 from doorward.credentials.secret import Fingerprinter
 from doorward.credentials.signing_keys import SigningKeys
 from doorward.gateway.exchange import AsgiApp, Receive, Scope, Send
+from doorward.gateway.places import AtOnce
 from doorward.gateway.proxy import Gateway
-from doorward.model import SECOND, Connection, ConnectionId, Instant, Permission, Placement, ResourceId
+from doorward.gateway.rates import ceilings
+from doorward.model import SECOND, Connection, ConnectionId, Instant, Permission, Placement, Rates, ResourceId
 from doorward.protocol.endpoints import Endpoint
 from doorward.server import App
 from doorward.storage import connections, permissions
@@ -105,6 +107,7 @@ class World:
                 "record": self.calls.append,
                 "touch": lambda *use: self.touched.append(use),
                 "browser_page": page,
+                "ceilings": ceilings(Rates(), AtOnce(), nodes=1, ticks=self.clock),
                 **self.options,
             }
         )

@@ -35,6 +35,8 @@ def test_everything_has_a_default(tmp_path: Path) -> None:
         ("[server]\ntrusted_proxies = ['the proxy']", "server.trusted_proxies"),
         ("[server]\ntrusted_proxies = ['10.0.0.0/8', '::/0']", "server.trusted_proxies"),
         ("[cimd]\nallow_loopback = true\n[server]\npublic_url = 'https://mcp.example.com'", "cimd.allow_loopback"),
+        ("[rates]\nuser_per_day = -1", "rates.user_per_day"),
+        ("[rates]\nnodes = 0", "rates.nodes"),
         ("[api_keys]\nprefix = 'dwr'", "api_keys.prefix"),
         ("[api_keys]\nprefix = 'a-b'", "api_keys.prefix"),
         ("not toml", "doorward.toml"),

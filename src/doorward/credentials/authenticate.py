@@ -23,6 +23,7 @@ from doorward.model import (
     Instant,
     Permission,
     Principal,
+    Rates,
     Status,
     SubjectKind,
     Tenant,
@@ -53,6 +54,8 @@ class Authenticated:
     not_before: Instant
     identity: frozenset[str] = frozenset()
     """What the token's client may be told of the person: ``openid``, ``profile``, ``email``."""
+    rates: Rates = Rates()
+    """What the tenant says of how often may be called."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,7 +83,8 @@ class Door:
         if key is None:
             raise Unauthenticated("unknown api key")
         principal = principal_of_key(reader, key, now)
-        return Authenticated(principal=principal, audience=None, not_before=key.created_at)
+        rates = _rates(reader, principal)
+        return Authenticated(principal=principal, audience=None, not_before=key.created_at, rates=rates)
 
     def _access_token(self, reader: Reader, keys: SigningKeys, token: str, now: Instant) -> Authenticated:
         try:
@@ -104,6 +108,7 @@ class Door:
             audience=said.audience,
             not_before=said.issued_at,
             identity=connection.identity & said.scopes,
+            rates=_rates(reader, principal),
         )
 
 
@@ -245,6 +250,11 @@ def _owner(reader: Reader, user_id: UserId, tenant_id: TenantId) -> tuple[User, 
         # Who was taken out of a tenant must not even learn its name from a credential that was forgotten (I5).
         raise Unauthenticated(f"user {user_id} is no member of {tenant_id} any more")
     return user, tenant
+
+
+def _rates(reader: Reader, principal: Principal) -> Rates:
+    tenant = accounts.tenant_by_id(reader, principal.tenant_id)
+    return Rates() if tenant is None else tenant.rates
 
 
 def _shared(reader: Reader, user: User, tenant: Tenant, kind: SubjectKind | None, credential_id: str) -> dict[str, Any]:

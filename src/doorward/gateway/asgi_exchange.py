@@ -12,7 +12,7 @@ from doorward.gateway.exchange import PLAIN, Departed, Exchange, Header, Receive
 class AsgiExchange(Exchange):
     """See ``Exchange``."""
 
-    __slots__ = ("receive", "scope", "send")
+    __slots__ = ("receive", "scope", "send", "task")
 
     def __init__(self, scope: Scope, receive: Receive, send: Send, request_id: str) -> None:
         peer = scope.get("client")
@@ -26,6 +26,7 @@ class AsgiExchange(Exchange):
         self.scope = scope
         self.receive = receive
         self.send = send
+        self.task = asyncio.current_task()
 
     @override
     async def body(self, limit: int) -> bytes:
@@ -57,6 +58,13 @@ class AsgiExchange(Exchange):
         """See ``Exchange``."""
         while (await self.receive())["type"] != "http.disconnect":
             pass
+
+    @override
+    def interrupt(self, error: Exception) -> None:
+        """See ``Exchange``."""
+        del error
+        if self.task is not None:
+            self.task.cancel()
 
     @override
     async def answer(self, status: int, body: bytes, headers: Sequence[Header] = PLAIN) -> None:

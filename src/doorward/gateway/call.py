@@ -27,7 +27,7 @@ _FAILURES: Final[Mapping[UpstreamError, tuple[int, Fault]]] = {
 }
 
 
-@dataclass(slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True, eq=False)
 class Call:
     """``message`` is what is forwarded; ``decision`` and ``reason`` are for the log."""
 
@@ -43,6 +43,8 @@ class Call:
     held: Key | None = None
     """The gateway's own session that is used, where the client has none."""
     uris: tuple[str, ...] | None = None
+    ended: Refusal | None = None
+    """Why it was ended while its answer was waited for."""
     decision: str = "allowed"
     reason: str = ""
 

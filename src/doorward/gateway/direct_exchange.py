@@ -81,6 +81,12 @@ class DirectExchange(Exchange):
             await self._departed.wait()
 
     @override
+    def interrupt(self, error: Exception) -> None:
+        """See ``Exchange``."""
+        if self.run is not None:
+            self.run.end(error, cancel=True)
+
+    @override
     async def answer(self, status: int, body: bytes, headers: Sequence[Header] = PLAIN) -> None:
         """See ``Exchange``."""
         self.started = True

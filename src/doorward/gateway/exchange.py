@@ -124,6 +124,10 @@ class Exchange(ABC):
         """Return when the client has closed its connection."""
 
     @abstractmethod
+    def interrupt(self, error: Exception) -> None:
+        """End what is waited for, from a callback of the loop: by ``error``, or by cancelling where there is a task."""
+
+    @abstractmethod
     async def answer(self, status: int, body: bytes, headers: Sequence[Header] = PLAIN) -> None:
         """Send a whole answer."""
 

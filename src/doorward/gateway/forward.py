@@ -13,6 +13,7 @@ from doorward.gateway.relay import WholeRelay, refuse_foreign
 from doorward.gateway.relay_streams import StreamRelay
 from doorward.gateway.sessions import Identity, caller_key
 from doorward.gateway.upstream import Envelope, Upstream
+from doorward.gateway.waiting import Waiting
 from doorward.protocol import faults, mcp
 from doorward.protocol.jsonrpc import INVALID_REQUEST
 from doorward.protocol.mcp import Era
@@ -25,18 +26,29 @@ ACCEPTED, BAD_REQUEST, NOT_FOUND = 202, 400, 404
 class Forwarder:
     """One per gateway."""
 
-    def __init__(self, *, upstream: Upstream, held: HeldSessions, whole: WholeRelay, streams: StreamRelay) -> None:
+    def __init__(
+        self, *, upstream: Upstream, held: HeldSessions, whole: WholeRelay, streams: StreamRelay, waiting: Waiting
+    ) -> None:
         self._upstream = upstream
         self._held = held
         self._whole = whole
         self._streams = streams
+        self._waiting = waiting
         self._watches = Watches(WATCH_AFTER)
 
     async def forward(self, call: Call, identity: Identity, *, repeatable: bool) -> None:
         """Forward ``call``. Raises ``Refusal``, ``UpstreamFailure``, ``Rejected``, ``Departed``; nothing is sent then."""
         if await self._answered_here(call):
             return
-        answer = await self._sent(call, identity, repeatable=repeatable)
+        self._waiting.begin(call)
+        try:
+            answer = await self._sent(call, identity, repeatable=repeatable)
+        except asyncio.CancelledError:
+            if (refusal := self._waiting.why_cancelled(call)) is not None:
+                raise refusal from None
+            raise
+        finally:
+            self._waiting.end(call)
         try:
             await self._relayed(call, answer)
         finally:

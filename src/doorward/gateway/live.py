@@ -12,7 +12,8 @@ from typing import Final, Protocol, TypeVar
 
 from doorward.credentials.authenticate import Authenticated, Unauthenticated
 from doorward.gateway.sessions import Identity
-from doorward.model import Instant, Permission, PermissionEntry, Principal, Server, ServerId, TenantId
+from doorward.model import Instant, Permission, PermissionEntry, Principal, Rates, Server, ServerId, TenantId
+from doorward.policy.rates import Limit
 from doorward.policy.reach import Roots
 from doorward.policy.rules import ResourceTree
 from doorward.protocol.endpoints import Endpoint, Endpoints
@@ -48,6 +49,11 @@ class Caller:
     stamp: Stamp
     visibility: tuple[object, ...]
     """Equal for callers that see the same of every list."""
+    rates: Rates = Rates()
+    """What the tenant says of how often may be called."""
+    limits: tuple[Limit, ...] | None = None
+    """What follows from it for this caller; None until the first call."""
+    tool_limits: dict[tuple[ServerId, str], tuple[Limit, ...]] = field(default_factory=dict)
     identities: dict[tuple[ServerId, Roots], tuple[Identity, Instant]] = field(default_factory=dict)
     """Identity token by server and what a call may touch, and until when it is used."""
 
@@ -111,7 +117,7 @@ class LiveState:
         digest = hashlib.sha256(token.encode()).digest()
         known = self._callers.get(digest)
         # Whose revision to read is only known from the rows; they are read again after it.
-        principal = (await self._read_caller(token)).principal if known is None else known.principal
+        principal = (await self._read_caller(token, self._now())).principal if known is None else known.principal
         tenant_id = principal.tenant_id
         stamp = await self._database.revisions(tenant_id)
         if stamp[0] != self.registry.stamp:
@@ -119,6 +125,18 @@ class LiveState:
         if known is not None and known.stamp == stamp:
             return known
         return await self._compile(digest, token, tenant_id, stamp)
+
+    async def still(self, caller: Caller, token: str, started: Instant) -> Caller:
+        """Return who began something at ``started``, with what is so now; that the credential's time ended since is not.
+
+        Raises ``Unauthenticated`` and ``StorageUnavailable``.
+        """
+        stamp = await self._database.revisions(caller.principal.tenant_id)
+        if stamp[0] != self.registry.stamp:
+            await self.refresh()
+        if caller.stamp == stamp:
+            return caller
+        return await self._made(token, caller.principal.tenant_id, stamp, started)
 
     async def tree(self, caller: Caller, server: Server) -> ResourceTree:
         """Return the tenant's tree where deciding about ``server`` takes it, else an empty one."""
@@ -137,23 +155,26 @@ class LiveState:
 
     async def _compile(self, digest: bytes, token: str, tenant_id: TenantId, stamp: Stamp) -> Caller:
         self._callers.pop(digest, None)
-        authenticated = await self._read_caller(token)
+        caller = await self._made(token, tenant_id, stamp, self._now())
+        _make_room(self._callers, MAX_CALLERS)
+        self._callers[digest] = caller
+        return caller
+
+    async def _made(self, token: str, tenant_id: TenantId, stamp: Stamp, now: Instant) -> Caller:
+        authenticated = await self._read_caller(token, now)
         principal = authenticated.principal
         if principal.tenant_id != tenant_id:
             raise Unauthenticated("the credential moved to another tenant while it was read")
-        caller = Caller(
+        return Caller(
             principal=principal,
             audience=authenticated.audience,
             not_before=authenticated.not_before,
             stamp=stamp,
             visibility=_visibility(principal, stamp),
+            rates=authenticated.rates,
         )
-        _make_room(self._callers, MAX_CALLERS)
-        self._callers[digest] = caller
-        return caller
 
-    async def _read_caller(self, token: str) -> Authenticated:
-        now = self._now()
+    async def _read_caller(self, token: str, now: Instant) -> Authenticated:
         return await self._database.read(lambda reader: self._authenticate(reader, token, now=now))
 
     def _read_registry(self, reader: Reader, stamp: int) -> Registry:

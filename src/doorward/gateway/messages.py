@@ -16,8 +16,10 @@ from doorward.gateway.forward import Forwarder
 from doorward.gateway.http_connection import UpstreamFailure
 from doorward.gateway.identity import Identities
 from doorward.gateway.live import Caller, LiveState
+from doorward.gateway.offer import Governed
 from doorward.gateway.param_headers import PREFIX, mismatch
-from doorward.gateway.sessions import Binding
+from doorward.gateway.rates import Ceilings
+from doorward.gateway.sessions import Binding, Identity
 from doorward.gateway.upstream import Envelope, Rejected
 from doorward.model import ApiKeyId, CredentialKind, Instant, Server
 from doorward.protocol import faults, jsonrpc, mcp
@@ -49,6 +51,7 @@ class Messages:
         door: Door,
         live: LiveState,
         now: Callable[[], Instant],
+        ceilings: Ceilings,
         body_limit: int,
         record: Callable[[CallEvent], None],
         touch: Touch,
@@ -60,6 +63,7 @@ class Messages:
         self._door = door
         self._live = live
         self._now = now
+        self._ceilings = ceilings
         self._body_limit = body_limit
         self._record = record
         self._touch = touch
@@ -84,6 +88,7 @@ class Messages:
             started=started,
         )
         try:
+            self._ceilings.rates.spend(caller, ask.id)
             await self._prepare(call, endpoint, started)
             if self._now() - started > BODY_WITH_HEAD:
                 # Nor may the time that an upstream takes to say what it offers.
@@ -115,6 +120,18 @@ class Messages:
         words = self._live.registry.words
         governed = await self._catalogue.governed(server, caller.principal, words, now)
         return View(principal=caller.principal, governed=governed, tree=tree, now=now, words=words)
+
+    async def look(self, call: Call) -> tuple[Caller, View]:
+        """Return what a waiting call is decided by now; its upstream, which may be busy with it, is not asked."""
+        caller = await self._live.still(call.caller, call.token, call.started)
+        endpoint = self._live.registry.find(call.exchange.path)
+        if endpoint is None:
+            raise Refusal(NOT_FOUND, INVALID_REQUEST, faults.SERVER_UNKNOWN, reason="the server is gone")
+        if caller is call.caller:
+            return caller, call.view
+        before, tree = call.view, await self._live.tree(caller, endpoint.server)
+        governed = Governed(endpoint.server, before.governed.offer)
+        return caller, View(caller.principal, governed, tree, before.now, self._live.registry.words)
 
     async def _message(self, exchange: Exchange) -> tuple[dict[str, Any], mcp.Ask]:
         kind = (exchange.one(b"content-type") or "").partition(";")[0].strip().lower()
@@ -168,9 +185,19 @@ class Messages:
             case Forward(rule=rule, within=within, repeatable=repeatable, uris=uris):
                 call.reason, call.uris = rule, uris
                 self._check_params(call)
+                if isinstance(call.ask, mcp.CallTool):
+                    self._ceilings.rates.spend_on_tool(call.caller, call.server.id, call.ask.name, call.ask.id)
                 call.message = outgoing(call, self._binding)
                 identity = self._identities.of(call.caller, call.server, within, call.view.tree, call.view.now)
-                await self._forwarder.forward(call, identity, repeatable=repeatable)
+                await self._forward(call, identity, repeatable=repeatable)
+
+    async def _forward(self, call: Call, identity: Identity, *, repeatable: bool) -> None:
+        places = self._ceilings.streams if isinstance(call.ask, mcp.Listen) else self._ceilings.calls
+        keys = places.take(call.caller.principal, call.ask.id)
+        try:
+            await self._forwarder.forward(call, identity, repeatable=repeatable)
+        finally:
+            places.give_back(keys)
 
     async def _looked_again(self, call: Call, endpoint: Endpoint, verdict: OwnAnswer) -> tuple[Verdict, Endpoint]:
         """Ask the upstream once more what it offers, before a name is said not to exist."""

@@ -30,6 +30,7 @@ from doorward.gateway.identity import Identities, IdentityIssuer
 from doorward.gateway.live import Authenticate, Caller, LiveState
 from doorward.gateway.messages import Messages, Touch, printable
 from doorward.gateway.origins import Origins, preflight
+from doorward.gateway.rates import Ceilings
 from doorward.gateway.relay import WholeRelay
 from doorward.gateway.relay_streams import StreamRelay
 from doorward.gateway.session_requests import SessionRequests
@@ -37,6 +38,7 @@ from doorward.gateway.sessions import Binding
 from doorward.gateway.stdio.servers import StdioServers
 from doorward.gateway.streams import Streams
 from doorward.gateway.upstream import Rejected, Upstream
+from doorward.gateway.waiting import Waiting
 from doorward.model import Entropy, Instant
 from doorward.protocol import faults
 from doorward.protocol.endpoints import Endpoint
@@ -84,6 +86,7 @@ class Gateway:
         touch: Touch,
         knocked: Callable[[Exchange, str | None], None] = lambda _exchange, _code: None,
         browser_page: BrowserPage,
+        ceilings: Ceilings,
         upstream_timeout: float = 60.0,
         upstream_body_limit: int = 32 * 1024 * 1024,
     ) -> None:
@@ -101,22 +104,26 @@ class Gateway:
         identities = Identities(issuer, now=now, entropy=entropy)
         self._catalogue = Catalogue(upstream, identities)
         self._held = HeldSessions(upstream)
-        self._streams = Streams(self._look)
+        self._streams, self._waiting = Streams(self._look), Waiting()
         whole = WholeRelay(binding, self._catalogue)
         relay = StreamRelay(whole=whole, binding=binding, streams=self._streams)
         self._messages = Messages(
             identities=identities,
             catalogue=self._catalogue,
-            forwarder=Forwarder(upstream=upstream, held=self._held, whole=whole, streams=relay),
+            forwarder=Forwarder(upstream=upstream, held=self._held, whole=whole, streams=relay, waiting=self._waiting),
             binding=binding,
             door=self._door,
             live=self._live,
             now=now,
+            ceilings=ceilings,
             body_limit=body_limit,
             record=record,
             touch=touch,
         )
-        self._sessions = SessionRequests(upstream=upstream, identities=identities, binding=binding, relay=relay)
+        self._sessions = SessionRequests(
+            upstream=upstream, identities=identities, binding=binding, relay=relay, streams=ceilings.streams
+        )
+        self._rates = ceilings.rates
         self._task: asyncio.Task[None] | None = None
 
     def owns(self, path: str) -> bool:
@@ -220,6 +227,7 @@ class Gateway:
         if exchange.method not in {"GET", "DELETE"} or modern or b"mcp-session-id" not in exchange.headers:
             # Ruling 14: 2026-07-28 has only POST, and the older revisions need a session for the others.
             raise Refusal(_METHOD_NOT_ALLOWED, -32600, faults.HTTP_METHOD, headers=(_ALLOW,))
+        self._rates.spend(caller, None)
         view = await self._view(caller, endpoint, started)
         if exchange.method == "GET":
             await self._sessions.open_stream(exchange, token, caller, view)
@@ -258,7 +266,7 @@ class Gateway:
         while True:
             await asyncio.sleep(LOOK_AGAIN)
             try:
-                await self._streams.look_again()
+                await asyncio.gather(self._streams.look_again(), self._waiting.look_again(self._messages.look))
                 await self._live.refresh()
                 await self._stdio.sweep()
             except StorageUnavailable:
@@ -269,6 +277,7 @@ class Gateway:
                 self._streams.close()
             looks += 1
             if looks % SWEEP_EVERY == 0:
+                self._rates.sweep()
                 await self._held.sweep(self._now())
 
 

@@ -8,6 +8,7 @@ from doorward.gateway.exchange import Exchange, Refusal
 from doorward.gateway.http_connection import Answer, UpstreamFailure
 from doorward.gateway.identity import Identities
 from doorward.gateway.live import Caller
+from doorward.gateway.places import Places
 from doorward.gateway.relay_streams import StreamRelay
 from doorward.gateway.sessions import Binding
 from doorward.gateway.streams import OpenStream
@@ -24,14 +25,21 @@ _RELAYED: Final = frozenset({METHOD_NOT_ALLOWED, CONFLICT})
 class SessionRequests:
     """One per gateway."""
 
-    def __init__(self, *, upstream: Upstream, identities: Identities, binding: Binding, relay: StreamRelay) -> None:
+    def __init__(
+        self, *, upstream: Upstream, identities: Identities, binding: Binding, relay: StreamRelay, streams: Places
+    ) -> None:
         self._upstream = upstream
         self._identities = identities
         self._binding = binding
         self._relay = relay
+        self._streams = streams
 
     async def open_stream(self, exchange: Exchange, token: str, caller: Caller, view: View) -> None:
         """Answer GET. Raises ``Refusal``."""
+        with self._streams.taken(caller.principal, None):
+            await self._stream(exchange, token, caller, view)
+
+    async def _stream(self, exchange: Exchange, token: str, caller: Caller, view: View) -> None:
         envelope, session_id = self._envelope(exchange, view)
         identity = self._identities.of(caller, view.governed.server, _anywhere(view), view.tree, view.now)
         try:

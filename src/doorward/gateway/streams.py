@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Protocol
 
 from doorward.credentials.authenticate import Unauthenticated
 from doorward.gateway.access import Forward, View, judge
@@ -17,6 +17,21 @@ from doorward.storage.database import StorageUnavailable
 LOOK_SECONDS: Final = 1.0
 Look = Callable[[str, str], Awaitable[tuple[Caller, View]]]
 """Authenticates a token at a path, as of now, and returns what is needed to decide."""
+
+
+class Held(Protocol):
+    """What has been let through and is not over. ``ask`` is None for a session's own stream (GET)."""
+
+    caller: Caller
+    view: View
+
+    @property
+    def ask(self) -> mcp.Ask | None:
+        """What was asked."""
+
+    @property
+    def uris(self) -> tuple[str, ...] | None:
+        """The resources that were let through, of those that it asked for."""
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
@@ -59,22 +74,24 @@ class Streams:
         self._open.clear()
 
     async def _decide(self, stream: OpenStream) -> None:
-        if not await self._may_go_on(stream):
+        if not await may_go_on(self._look(stream.token, stream.path), stream):
             stream.withdrawn = True
             self.remove(stream)
             stream.answer.close()
 
-    async def _may_go_on(self, stream: OpenStream) -> bool:
-        try:
-            # One that hangs, on an upstream that does not say what it offers, must not keep the others undecided.
-            async with asyncio.timeout(LOOK_SECONDS):
-                caller, view = await self._look(stream.token, stream.path)
-        except (Unauthenticated, Refusal, StorageUnavailable, UpstreamFailure, Rejected, TimeoutError):
-            return False
-        if caller is stream.caller:
-            return True
-        stream.caller, stream.view = caller, view
-        if stream.ask is None:
-            return view.governed.server.id in view.principal.servers
-        verdict = judge(stream.ask, view)
-        return isinstance(verdict, Forward) and verdict.uris == stream.uris
+
+async def may_go_on(looked: Awaitable[tuple[Caller, View]], held: Held) -> bool:
+    """Decide again what was allowed, and bring its view up to date. What cannot be decided may not go on."""
+    try:
+        # One that hangs, on an upstream that does not say what it offers, must not keep the others undecided.
+        async with asyncio.timeout(LOOK_SECONDS):
+            caller, view = await looked
+    except (Unauthenticated, Refusal, StorageUnavailable, UpstreamFailure, Rejected, TimeoutError):
+        return False
+    if caller is held.caller:
+        return True
+    held.caller, held.view = caller, view
+    if held.ask is None:
+        return view.governed.server.id in view.principal.servers
+    verdict = judge(held.ask, view)
+    return isinstance(verdict, Forward) and verdict.uris == held.uris

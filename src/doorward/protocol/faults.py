@@ -642,6 +642,30 @@ HTTP_METHOD = Fault(
     "The HTTP method is not offered at this address.",
     "Use POST for MCP messages.",
 )
+TOO_MANY_CALLS = Fault(
+    "DW-336",
+    "Too many calls",
+    "More calls were made than a limit of this key, user, tool or organisation allows.",
+    "Wait for the seconds that Retry-After says, then try again.",
+)
+TOO_MANY_STREAMS = Fault(
+    "DW-337",
+    "Too many open streams",
+    "This key or user has as many open streams as are allowed at once.",
+    "Close streams that nobody reads: restart the app, or end connections that are not used.",
+)
+TOO_MANY_AT_ONCE = Fault(
+    "DW-339",
+    "Too many calls at once",
+    "This key or user has as many calls under way as are allowed at once.",
+    "Wait for answers before making more calls.",
+)
+ENDED_BY_CHANGE = Fault(
+    "DW-338",
+    "The call was ended",
+    "What this call needs was taken away, or could not be checked, while it ran; it may have had its effect.",
+    "Ask your administrator for the permission, or connect again.",
+)
 SERVER_UNKNOWN = Fault(
     "DW-335",
     "There is no server at this address",

@@ -12,6 +12,7 @@ from doorward.model import (
     Effect,
     OwnerKind,
     Permission,
+    Rates,
     RuleKind,
     Status,
     StdioCommand,
@@ -142,6 +143,8 @@ class TenantDeclared:
     slug: str
     name: str | None
     access_ttl: int | None
+    rates: Rates | None
+    """Where it is there, it is all that the tenant says of them."""
     status: Status | None
     servers: tuple[str, ...] | None
     roles: tuple[RoleDeclared, ...]

@@ -22,7 +22,7 @@ from doorward.provisioning.parse_server import parse_server
 from doorward.provisioning.parse_trust import parse_trust
 from doorward.provisioning.reading import Place
 from doorward.provisioning.resource_tree import NodeName, TreeNode
-from doorward.provisioning.values import choice, flag, lifetime, needed, permission, title, unique, values
+from doorward.provisioning.values import choice, flag, lifetime, needed, permission, rates, title, unique, values
 
 _ROLE: Final = re.compile(r"[a-z][a-z0-9_-]{0,63}")
 _TYPE: Final = re.compile(r"[a-z][a-z0-9_-]{0,63}")
@@ -78,6 +78,7 @@ def _tenant(place: Place) -> TenantDeclared:
         "slug",
         "name",
         "access_ttl",
+        "rates",
         "status",
         "servers",
         "roles",
@@ -98,6 +99,7 @@ def _tenant(place: Place) -> TenantDeclared:
         slug=slug.text(),
         name=title(table.get("name")),
         access_ttl=lifetime(table.get("access_ttl")),
+        rates=rates(table.get("rates")),
         status=choice(table.get("status"), Status),
         servers=values(table.get("servers")),
         roles=unique(table.get("roles"), _role, lambda role: role.name),

@@ -13,7 +13,7 @@ from doorward.provisioning.reading import refuse
 from doorward.storage import accounts, permissions, servers
 from doorward.storage.database import Reader
 
-_WORDS: Final = {"name": "name", "access_ttl": "access token lifetime", "status": "status"}
+_WORDS: Final = {"name": "name", "access_ttl": "access token lifetime", "rates": "rate limits", "status": "status"}
 _OWNER: Final = "owner"
 
 
@@ -57,6 +57,7 @@ def _merged(stored: Tenant, declared: TenantDeclared) -> Tenant:
     return replace(
         stored,
         access_ttl=stored.access_ttl if declared.access_ttl is None else declared.access_ttl,
+        rates=stored.rates if declared.rates is None else declared.rates,
         name=stored.name if declared.name is None else declared.name,
         status=stored.status if declared.status is None else declared.status,
     )

@@ -1,16 +1,18 @@
 """Small readers that every kind of entry uses. ``None`` in, ``None`` out: what is not said stays unsaid."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import fields
 from enum import StrEnum
 from typing import Final, TypeVar
 
-from doorward.model import Permission
+from doorward.model import Permission, Rates
 from doorward.policy.permission import parse
 from doorward.provisioning import names
 from doorward.provisioning.reading import Place
 
 SHORTEST: Final = 60
 LONGEST: Final = 30 * 86_400
+MOST_CALLS: Final = 10**9
 
 T = TypeVar("T")
 Kind = TypeVar("Kind", bound=StrEnum)
@@ -63,6 +65,17 @@ def lifetime(place: Place | None) -> int | None:
     if type(seconds) is not int or not SHORTEST <= seconds <= LONGEST:
         place.refuse("no lifetime of an access token", f"Write seconds, {SHORTEST} to {LONGEST} (30 days)")
     return seconds
+
+
+def rates(place: Place | None) -> Rates | None:
+    """Return how often may be called."""
+    if place is None:
+        return None
+    numbers = place.table(*(item.name for item in fields(Rates)))
+    for number in numbers.values():
+        if type(number.value) is not int or not 0 <= number.value <= MOST_CALLS:
+            number.refuse("no number of calls", f"Write 0 for no limit, or 1 to {MOST_CALLS}")
+    return Rates(**{name: number.value for name, number in numbers.items()})
 
 
 def choice(place: Place | None, kind: type[Kind]) -> Kind | None:

@@ -1,7 +1,7 @@
 """Users, tenants, who belongs where, browser sessions and failed sign-ins."""
 
 from functools import lru_cache
-from typing import Final
+from typing import Any, Final
 
 import sqlalchemy as sa
 
@@ -11,6 +11,7 @@ from doorward.model import (
     Instant,
     Membership,
     OwnerKind,
+    Rates,
     Session,
     SessionId,
     Status,
@@ -47,7 +48,7 @@ _INSERT_TENANT: Final = insert(tenants)
 _TENANT_BY_SLUG: Final = select(tenants, tenants.c.slug)
 _TENANT_BY_ID: Final = select(tenants, tenants.c.id)
 _UPDATE_TENANT: Final = update(
-    tenants, [tenants.c.slug, tenants.c.name, tenants.c.access_ttl, tenants.c.status], tenants.c.id
+    tenants, [tenants.c.slug, tenants.c.name, tenants.c.access_ttl, tenants.c.rates, tenants.c.status], tenants.c.id
 )
 _TENANTS: Final = select(tenants, order=[tenants.c.name, tenants.c.slug])
 
@@ -123,7 +124,7 @@ def replace_password_hash(tx: Transaction, user_id: UserId, *, expected: str | N
 
 def insert_tenant(tx: Transaction, tenant: Tenant) -> None:
     """Add a tenant. Raises ``Conflict`` where id or slug is taken."""
-    tx.run(_INSERT_TENANT, records.columns(tenant))
+    tx.run(_INSERT_TENANT, _columns(tenant))
 
 
 def tenant_by_slug(reader: Reader, slug: str) -> Tenant | None:
@@ -139,8 +140,8 @@ def tenant_by_id(reader: Reader, tenant_id: TenantId) -> Tenant | None:
 
 
 def update_tenant(tx: Transaction, tenant: Tenant) -> bool:
-    """Store slug, name and status. False where there is no such tenant. Raises ``Conflict``."""
-    return tx.run(_UPDATE_TENANT, records.columns(tenant)) == 1
+    """Store slug, name, rates and status. False where there is no such tenant. Raises ``Conflict``."""
+    return tx.run(_UPDATE_TENANT, _columns(tenant)) == 1
 
 
 def all_tenants(reader: Reader) -> list[Tenant]:
@@ -246,6 +247,11 @@ def _user(row: Row | None) -> User | None:
     )
 
 
+def _columns(tenant: Tenant) -> dict[str, Any]:
+    said = {name: number for name, number in records.columns(tenant.rates).items() if number is not None}
+    return {**records.columns(tenant), "rates": records.mapped(said)}
+
+
 @lru_cache(maxsize=1024)
 def _tenant(row: Row) -> Tenant:
     return Tenant(
@@ -253,6 +259,7 @@ def _tenant(row: Row) -> Tenant:
         slug=row.slug,
         name=row.name,
         access_ttl=row.access_ttl,
+        rates=Rates(**records.mapping(row.rates)),
         status=Status(row.status),
         created_at=Instant(row.created_at),
     )

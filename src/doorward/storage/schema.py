@@ -69,6 +69,7 @@ tenants = _table(
     _text("slug"),
     _text("name"),
     _number("access_ttl", null=True),
+    _text("rates"),
     _text("status"),
     _number("created_at"),
     sa.UniqueConstraint("slug"),
