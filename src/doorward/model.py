@@ -254,6 +254,24 @@ class Override:
     """A role's name, or an id."""
 
 
+class Vetting(StrEnum):
+    """What becomes of a tool that nobody has looked at."""
+
+    ALLOW = "allow"
+    """Its rule decides."""
+    HOLD = "hold"
+    """It is missing for everybody until somebody approves it."""
+
+
+class ToolState(StrEnum):
+    """What was said of one version of a tool."""
+
+    ALLOWED = "allowed"
+    HELD = "held"
+    BLOCKED = "blocked"
+    """With every later version of that name."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Server:
     """One MCP server behind the gateway, declared once for the deployment; tenants enable it.
@@ -271,6 +289,10 @@ class Server:
     rules: tuple[ToolRule, ...] = ()
     builtin_tools: bool = True
     """Whether the gateway adds its own ``whoami`` tool."""
+    new_tools: Vetting = Vetting.ALLOW
+    changed_tools: Vetting = Vetting.ALLOW
+    known: Mapping[str, Mapping[str, ToolState]] = field(default_factory=dict, hash=False)
+    """By a tool's name, the versions that were seen, by digest."""
     status: Status = Status.ACTIVE
     stdio: StdioCommand | None = None
 

@@ -21,6 +21,7 @@ from doorward.model import (
     ResourceId,
     RoleId,
     ServerId,
+    ToolState,
     UserId,
 )
 from doorward.storage import (
@@ -30,6 +31,7 @@ from doorward.storage import (
     connections,
     hot,
     keys,
+    known_tools,
     overrides,
     permissions,
     servers,
@@ -59,6 +61,9 @@ pytestmark = pytest.mark.anyio
 
 NODE = Resource(id=ResourceId("d-1"), tenant_id=ACME.id, type="document", key="1", name="One")
 OVERRIDE = Override(id="ovr-1", tenant_id=ACME.id, server_id=HARBOUR.id, match="*", effect=Effect.DENY)
+KNOWN = known_tools.KnownTool(
+    server_id=HARBOUR.id, name="echo", digest="one", first_seen=NOW, annotations={}, state=ToolState.ALLOWED
+)
 SIGNING_KEY = keys.SigningKeyRow(
     kid="kid", algorithm="ES256", public_jwk="{}", sealed_private=b"x", created_at=NOW, signs_from=NOW
 )
@@ -120,8 +125,8 @@ OF_ALL: dict[str, Callable[[Transaction], object]] = {
     "users UPDATE": lambda tx: accounts.update_user(tx, replace(ALICE, name="New")),
     "users DELETE": _text("DELETE FROM users WHERE id = 'u-extra'"),
     "servers INSERT": _text(
-        "INSERT INTO servers (id, slug, name, upstream, builtin_tools, status)"
-        " VALUES ('s-3', 'third', 'T', 'http://x', 1, 'active')"
+        "INSERT INTO servers (id, slug, name, upstream, builtin_tools, new_tools, changed_tools, status)"
+        " VALUES ('s-3', 'third', 'T', 'http://x', 1, 'allow', 'allow', 'active')"
     ),
     "servers UPDATE": _text("UPDATE servers SET upstream = 'http://y' WHERE id = 's-harbour'"),
     "servers DELETE": _text("DELETE FROM servers WHERE id = 's-second'"),
@@ -133,6 +138,9 @@ OF_ALL: dict[str, Callable[[Transaction], object]] = {
     ),
     "tool_rules UPDATE": _text("UPDATE tool_rules SET requires = 'x:y' WHERE position = 0"),
     "tool_rules DELETE": _text("DELETE FROM tool_rules WHERE position = 0"),
+    "known_tools INSERT": lambda tx: known_tools.add_known(tx, replace(KNOWN, digest="two")),
+    "known_tools UPDATE": lambda tx: known_tools.set_state(tx, KNOWN, ToolState.HELD, "x", NOW),
+    "known_tools DELETE": _text("DELETE FROM known_tools WHERE digest = 'one'"),
     "permission_catalogue INSERT": _text(
         "INSERT INTO permission_catalogue (permission, words, is_default, destructive) VALUES ('x:y', '', 1, 0)"
     ),
@@ -168,6 +176,7 @@ def store_everything(tx: Transaction) -> None:
     permissions.put_resources(tx, ACME.id, [NODE])
     permissions.set_placements(tx, ACME.id, BOB.id, [Placement(role="viewer", resource_id=NODE.id)])
     overrides.add_override(tx, OVERRIDE, 0)
+    known_tools.add_known(tx, KNOWN)
     second = replace(HARBOUR, id=ServerId("s-second"), slug="second", paths=("/second",), rules=())
     servers.put_server(tx, second)
     api_keys.insert_api_key(tx, KEY)

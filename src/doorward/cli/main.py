@@ -21,6 +21,7 @@ COMMANDS: Final = {
     "trust": ("doorward.cli.trust:trust", "Say which CI jobs and workloads stand for a service account."),
     "attempts": ("doorward.cli.attempts:attempts", "Show how far clients got on their way in, and why one stopped."),
     "log": ("doorward.cli.log:log", "Show what is known of one request, by its id."),
+    "tools": ("doorward.cli.tools:tools", "List the tools that servers offer; approve, hold and block them."),
     "explain": ("doorward.cli.explain:explain", "Say why a call is allowed or denied, and what would change it."),
     "token": ("doorward.cli.token:token", "Make and revoke API keys without a browser."),
 }

@@ -5,7 +5,7 @@ done for a name that is hidden, so that neither words nor time tell one from the
 """
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
@@ -35,6 +35,10 @@ _LISTS: Final = (
 _MODERN: Final = Envelope(version=MODERN_VERSION)
 
 
+Remember = Callable[[Server, Mapping[str, Tool], Instant], Awaitable[None]]
+"""``remember(server, tools, now)`` stores versions of tools that were not seen before."""
+
+
 @dataclass(slots=True)
 class _Entry:
     governed: Governed
@@ -44,7 +48,8 @@ class _Entry:
 class Catalogue:
     """Offers by server and tenant (resources, and whatever else, may differ between tenants)."""
 
-    def __init__(self, upstream: Upstream, identities: Identities) -> None:
+    def __init__(self, upstream: Upstream, identities: Identities, remember: Remember) -> None:
+        self._remember = remember
         self._upstream = upstream
         self._identities = identities
         self._entries: dict[tuple[ServerId, TenantId], _Entry] = {}
@@ -138,6 +143,11 @@ class Catalogue:
         governed = Governed(
             server, offer_of(lists["tools"], lists["prompts"], lists["resources"], lists["resourceTemplates"])
         )
+        unseen = {
+            name: tool for name, tool in governed.offer.tools.items() if tool.digest not in server.known.get(name, {})
+        }
+        if unseen:
+            await self._remember(server, unseen, now)
         _make_room(self._entries)
         self._entries[key] = _Entry(governed, now)
         return governed

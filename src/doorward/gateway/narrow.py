@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from doorward.gateway.access import View, decide_by, resource_decision
-from doorward.gateway.offer import Tool, resource_rule, sampled, template_rule, text, tool_of, tool_rule
+from doorward.gateway.offer import Tool, offered, resource_rule, sampled, template_rule, text, tool_of, tool_rule
 from doorward.gateway.whoami import DEFINITION, WHOAMI, has_whoami
 from doorward.model import RuleKind
 from doorward.policy.decide import Allowed, visible
@@ -82,6 +82,8 @@ def tool_visible(item: Mapping[str, Any], view: View) -> bool:
         return False
     governed, known = view.governed, view.governed.offer.tools.get(name)
     listed = tool_of(item)
+    if not offered(governed.server, name, listed):
+        return False
     rule = governed.tool(name) if known == listed else tool_rule(governed.server, name, listed.annotations)
     return rule is not None and visible(decide_by(rule, name, None, view))
 

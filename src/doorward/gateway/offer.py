@@ -4,6 +4,8 @@ Only what is offered can be called: a name that is not here does not exist (K10)
 it. Rules are looked up once for each name and kept with the offer.
 """
 
+import hashlib
+import json
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -11,11 +13,13 @@ from functools import lru_cache
 from typing import Any, Final
 
 from doorward.gateway.param_headers import ParamHeaders, declared
-from doorward.model import RuleKind, Server, ToolRule
+from doorward.model import RuleKind, Server, ToolRule, ToolState
 from doorward.policy.matching import tool_name_ok
 from doorward.policy.rules import find_rule, rule_for
+from doorward.policy.vetting import standing
 
 _EXPRESSION: Final = re.compile(r"\{([+#./;?&]?)([^{}]*)\}")
+_SAID: Final = ("title", "description", "inputSchema", "outputSchema", "annotations")
 _PATH_VALUES: Final = frozenset("+#/")
 
 
@@ -25,6 +29,8 @@ class Tool:
 
     annotations: Mapping[str, Any]
     param_headers: ParamHeaders = ()
+    digest: str = ""
+    """Of all that its author says of it: another one is another version (K27)."""
 
     @property
     def repeatable(self) -> bool:
@@ -58,7 +64,7 @@ class Governed:
     def tool(self, name: str) -> ToolRule | None:
         """Return the rule of a tool."""
         rule = self._tools.get(name)
-        if rule is None and (tool := self.offer.tools.get(name)) is not None:
+        if rule is None and (tool := self.offer.tools.get(name)) is not None and offered(self.server, name, tool):
             rule = self._tools[name] = tool_rule(self.server, name, tool.annotations)
         return rule
 
@@ -81,6 +87,11 @@ class Governed:
     def template(self, template: str) -> ToolRule | None:
         """Return the rule of a resource template."""
         return template_rule(self.server, template) if template in self.offer.templates else None
+
+
+def offered(server: Server, name: str, tool: Tool) -> bool:
+    """Say whether this version of a tool may be offered to anybody; else it is missing for all."""
+    return standing(server, name, tool.digest) is ToolState.ALLOWED
 
 
 def tool_rule(server: Server, name: str, annotations: Mapping[str, Any]) -> ToolRule:
@@ -152,7 +163,9 @@ def offer_of(tools: Iterable[Any], prompts: Iterable[Any], resources: Iterable[A
 def tool_of(item: Mapping[str, Any]) -> Tool:
     """Return what matters here of one listed tool."""
     annotations = item.get("annotations")
-    return Tool(annotations if isinstance(annotations, dict) else {}, declared(item.get("inputSchema")))
+    said = {member: item.get(member) for member in _SAID}
+    digest = hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()
+    return Tool(annotations if isinstance(annotations, dict) else {}, declared(item.get("inputSchema")), digest)
 
 
 def text(item: Any, member: str) -> str:

@@ -7,7 +7,7 @@ message, decision; nothing is forwarded before the last, and what is forwarded i
 import asyncio
 import contextlib
 import traceback
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -29,6 +29,7 @@ from doorward.gateway.http_pool import HttpPool
 from doorward.gateway.identity import Identities, IdentityIssuer
 from doorward.gateway.live import Authenticate, Caller, LiveState
 from doorward.gateway.messages import Messages, Touch, printable
+from doorward.gateway.offer import Tool
 from doorward.gateway.origins import Origins, preflight
 from doorward.gateway.rates import Ceilings
 from doorward.gateway.relay import WholeRelay
@@ -39,11 +40,12 @@ from doorward.gateway.stdio.servers import StdioServers
 from doorward.gateway.streams import Streams
 from doorward.gateway.upstream import Rejected, Upstream
 from doorward.gateway.waiting import Waiting
-from doorward.model import Entropy, Instant
+from doorward.model import Entropy, Instant, Server
 from doorward.protocol import faults
 from doorward.protocol.endpoints import Endpoint
 from doorward.protocol.jsonrpc import INTERNAL_ERROR
 from doorward.protocol.mcp import MODERN_VERSION
+from doorward.provisioning.tools import remember
 from doorward.stepping import Run
 from doorward.storage.database import Database, StorageUnavailable
 from doorward.storage.events import CallEvent
@@ -96,13 +98,14 @@ class Gateway:
         self._knocked = knocked
         self._browser_page = browser_page
         self._pool = HttpPool(first_byte_timeout=upstream_timeout, body_limit=upstream_body_limit)
+        self._database = database
         self._live = LiveState(database=database, authenticate=authenticate, public_url=public_url, now=now)
         self._origins = Origins(public_url, allowed_origins)
         self._door = Door(live=self._live, public_url=public_url, origins=self._origins)
         self._stdio = StdioServers(entropy=entropy, timeout=upstream_timeout)
         upstream, binding = Upstream(self._pool, self._stdio), Binding(session_key)
         identities = Identities(issuer, now=now, entropy=entropy)
-        self._catalogue = Catalogue(upstream, identities)
+        self._catalogue = Catalogue(upstream, identities, self._remember_tools)
         self._held = HeldSessions(upstream)
         self._streams, self._waiting = Streams(self._look), Waiting()
         whole = WholeRelay(binding, self._catalogue)
@@ -244,6 +247,10 @@ class Gateway:
             return await self._messages.view(caller, endpoint.server, now)
         except (UpstreamFailure, Rejected) as failure:
             raise upstream_refusal(failure, None) from failure
+
+    async def _remember_tools(self, server: Server, tools: Mapping[str, Tool], now: Instant) -> None:
+        seen = [(name, tool.digest, tool.annotations) for name, tool in tools.items()]
+        await self._database.write(lambda tx: remember(tx, server.slug, seen, now))
 
     async def _preflight(self, exchange: Exchange) -> None:
         origin = exchange.one(b"origin")

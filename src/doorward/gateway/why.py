@@ -29,17 +29,20 @@ from doorward.model import (
     Status,
     Tenant,
     ToolRule,
+    ToolState,
     User,
     UserId,
 )
 from doorward.policy.decide import Allowed, Denied, NoTarget, Question, Reachable
 from doorward.policy.permission import expand
 from doorward.policy.rules import ResourceTree, derived_rule, find_rule
-from doorward.policy.why import Explanation, Facts, RoleHeld, explain, no_credential
+from doorward.policy.vetting import standing
+from doorward.policy.why import Explanation, Facts, RoleHeld, explain, no_credential, not_offered
 from doorward.protocol import faults, jsonrpc
 from doorward.protocol.errors import JsonRpcError
-from doorward.storage import accounts, api_keys, clients, connections, events, permissions, servers
+from doorward.storage import accounts, api_keys, clients, connections, events, known_tools, permissions, servers
 from doorward.storage.database import Reader, Transaction
+from doorward.storage.known_tools import KnownTool
 
 _METHODS: Final[Mapping[str, RuleKind]] = {
     "tools/call": RuleKind.TOOL,
@@ -130,8 +133,11 @@ def _explained(reader: Reader, asked: Asked, tenant: Tenant, user: User, now: In
     credential = _credential(reader, asked, tenant, user, now)
     if credential.principal is None:
         return no_credential(user.email, credential.words, credential.reason)
+    newest = _newest(reader, server, asked)
+    if newest is not None and (state := standing(server, asked.name, newest.digest)) is not ToolState.ALLOWED:
+        return not_offered(asked.name, state)
     tree = ResourceTree(permissions.resources_of_tenant(reader, tenant.id))
-    rule, variables, origin = _rule(server, asked)
+    rule, variables, origin = _rule(server, asked, newest)
     arguments = variables if asked.kind is RuleKind.RESOURCE else asked.arguments or {}
     question = Question(
         server_id=server.id,
@@ -201,14 +207,27 @@ def _connection(reader: Reader, connection_id: str, tenant: Tenant, user: User, 
         return _Credential(words, None, refused.reason)
 
 
-def _rule(server: Server, asked: Asked) -> tuple[ToolRule, Mapping[str, str], str]:
+def _rule(server: Server, asked: Asked, newest: KnownTool | None) -> tuple[ToolRule, Mapping[str, str], str]:
     found = find_rule(server.rules, asked.kind, asked.name)
     if found is not None:
         rule, variables = found
         number = [each for each in server.rules if each.kind is asked.kind].index(rule) + 1
         return rule, variables, f"{asked.kind.value.capitalize()} rule {number} of server {server.slug}: {rule.match}"
-    rule = derived_rule(server, asked.kind, asked.name, None)
-    return rule, {}, f"No rule fits this {asked.kind.value}, so that one is derived"
+    rule = derived_rule(server, asked.kind, asked.name, None if newest is None else newest.annotations)
+    if asked.kind is not RuleKind.TOOL:
+        return rule, {}, f"No rule fits this {asked.kind.value}, so that one is derived"
+    seen = "the server was never seen to offer it, so it counts as writing"
+    if newest is not None:
+        hints = [hint for hint in ("readOnlyHint", "destructiveHint") if newest.annotations.get(hint) is True]
+        seen = f"its author says {' and '.join(hints) or 'neither that it only reads nor that it destroys'}"
+    return rule, {}, f"No rule fits this tool, so that one is derived: {seen}"
+
+
+def _newest(reader: Reader, server: Server, asked: Asked) -> KnownTool | None:
+    if asked.kind is not RuleKind.TOOL:
+        return None
+    versions = [tool for tool in known_tools.known_of_server(reader, server.id) if tool.name == asked.name]
+    return max(versions, key=lambda tool: tool.first_seen, default=None)
 
 
 def _roles(reader: Reader, tenant: Tenant, user: User) -> tuple[RoleHeld, ...]:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
-from doorward.model import Effect, Instant, Override, Permission, Principal, ResourceId, SubjectKind
+from doorward.model import Effect, Instant, Override, Permission, Principal, ResourceId, SubjectKind, ToolState
 from doorward.policy.decide import (
     Allowed,
     Decision,
@@ -136,6 +136,22 @@ def no_credential(owner: str, credential: str | None, reason: str) -> Explanatio
         steps=(step,),
         summary=f"Denied: {reason}.",
         remedy="Use a credential that is alive, of an active user in an active tenant.",
+    )
+
+
+def not_offered(name: str, state: ToolState) -> Explanation:
+    """Return the explanation of a tool that is missing for everybody, because nobody approved this version of it."""
+    step = Step(
+        stage=Stage.RULE,
+        outcome=Outcome.FAIL,
+        title="The tool was approved, or its server's policy lets new and changed tools in",
+        detail=f"The newest version of {name} is {state.value}",
+    )
+    return Explanation(
+        decision=Denied(DenialReason.NO_RULE, f"the tool is {state.value}"),
+        steps=(step,),
+        summary=f"Denied for everybody: the newest version of {name} is {state.value}.",
+        remedy="Look at what the server says of it and approve it: doorward tools approve.",
     )
 
 

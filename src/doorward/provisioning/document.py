@@ -18,6 +18,7 @@ from doorward.model import (
     StdioCommand,
     SubjectKind,
     ToolRule,
+    Vetting,
 )
 from doorward.provisioning.resource_tree import NodeName, TreeNode
 
@@ -44,6 +45,8 @@ class ServerDeclared:
     upstream: str | None
     stdio: StdioCommand | None
     builtin_tools: bool | None
+    new_tools: Vetting | None
+    changed_tools: Vetting | None
     status: Status | None
     rules: dict[RuleKind, tuple[ToolRule, ...]]
 

@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping
 from typing import Final
 
-from doorward.model import ResourceArgument, RuleKind, Status, StdioCommand, ToolRule
+from doorward.model import ResourceArgument, RuleKind, Status, StdioCommand, ToolRule, Vetting
 from doorward.policy.matching import template_ok
 from doorward.provisioning import names
 from doorward.provisioning.document import ServerDeclared
@@ -25,7 +25,9 @@ _VARIABLE: Final = re.compile(r"\{([a-z][a-z0-9_]*)\}")
 
 def parse_server(place: Place) -> ServerDeclared:
     """Return one server. Raises ``DocumentError``."""
-    table = place.table("slug", "name", "paths", "upstream", "builtin_tools", "status", *STDIO, *KINDS)
+    table = place.table(
+        "slug", "name", "paths", "upstream", "builtin_tools", "new_tools", "changed_tools", "status", *STDIO, *KINDS
+    )
     slug = needed(place, table, "slug")
     if not names.server_slug_ok(slug.text()):
         slug.refuse(f"{slug.text()[:80]!r} cannot be a server's slug", "Use a-z, 0-9, - and _, a letter first")
@@ -43,6 +45,8 @@ def parse_server(place: Place) -> ServerDeclared:
         upstream=_address(slug, upstream, stdio),
         stdio=stdio,
         builtin_tools=flag(table.get("builtin_tools")),
+        new_tools=choice(table.get("new_tools"), Vetting),
+        changed_tools=choice(table.get("changed_tools"), Vetting),
         status=choice(table.get("status"), Status),
         rules={kind: _rules(table[name], kind) for name, kind in KINDS.items() if name in table},
     )

@@ -17,6 +17,8 @@ DEFAULT_PATHS: Final = ("/mcp", "/{tenant}/mcp")
 _WORDS: Final = {
     "name": "name", "upstream": "upstream", "status": "status", "paths": "paths", "rules": "rules",
     "builtin_tools": "built-in tools",
+    "new_tools": "new tools",
+    "changed_tools": "changed tools",
 }  # fmt: skip
 
 
@@ -75,6 +77,8 @@ def _merged(reader: Reader, declared: ServerDeclared) -> Server:
         upstream=base.upstream if declared.upstream is None else declared.upstream,
         stdio=base.stdio if declared.upstream is None else declared.stdio,
         builtin_tools=base.builtin_tools if declared.builtin_tools is None else declared.builtin_tools,
+        new_tools=declared.new_tools or base.new_tools,
+        changed_tools=declared.changed_tools or base.changed_tools,
         status=base.status if declared.status is None else declared.status,
         # By kind, and within a kind in the order written: the first rule that fits is the rule, and kinds never mix.
         rules=tuple(rule for kind in RuleKind for rule in rules[kind]),

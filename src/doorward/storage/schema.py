@@ -156,6 +156,8 @@ servers = _table(
     _text("upstream"),
     _text("stdio", null=True),
     _number("builtin_tools"),
+    _text("new_tools"),
+    _text("changed_tools"),
     _text("status"),
     sa.UniqueConstraint("slug"),
 )
@@ -179,6 +181,20 @@ tool_rules = _table(
     _text("resources"),
     rowid=False,
 )
+
+known_tools = _table(
+    "known_tools",
+    _refers("server_id", "servers.id", key=True, cascade=True),
+    _text("name", key=True),
+    _text("digest", key=True),
+    _number("first_seen"),
+    _text("annotations"),
+    _text("state"),
+    _text("reviewed_by", null=True),
+    _number("reviewed_at", null=True),
+    rowid=False,
+)
+"""Every version of a tool that a server was seen to offer: the digest is of all that its author says of it."""
 
 tenant_servers = _table(
     "tenant_servers",

@@ -1,7 +1,7 @@
 """The MCP servers behind the gateway, their paths and rules, and which tenant has enabled which."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from functools import lru_cache
 from typing import Any, Final
@@ -18,15 +18,27 @@ from doorward.model import (
     StdioCommand,
     TenantId,
     ToolRule,
+    ToolState,
+    Vetting,
 )
 from doorward.storage import records
 from doorward.storage.database import Reader, Transaction
-from doorward.storage.schema import server_paths, tenant_servers, tool_rules
+from doorward.storage.schema import known_tools, server_paths, tenant_servers, tool_rules
 from doorward.storage.schema import servers as table
 from doorward.storage.statements import Row, Statement, delete, insert, select, upsert
 
 _PUT: Final = upsert(
-    table, [table.c.slug], [table.c.name, table.c.upstream, table.c.stdio, table.c.builtin_tools, table.c.status]
+    table,
+    [table.c.slug],
+    [
+        table.c.name,
+        table.c.upstream,
+        table.c.stdio,
+        table.c.builtin_tools,
+        table.c.new_tools,
+        table.c.changed_tools,
+        table.c.status,
+    ],
 )
 _BY_SLUG: Final = select(table, table.c.slug)
 _BY_STATUS: Final = select(table, table.c.status, order=[table.c.slug])
@@ -35,6 +47,9 @@ _PATHS: Final = select(server_paths, order=[server_paths.c.position])
 _RULES: Final = select(tool_rules, order=[tool_rules.c.position])
 _PATHS_OF: Final = select(server_paths, server_paths.c.server_id, order=[server_paths.c.position])
 _RULES_OF: Final = select(tool_rules, tool_rules.c.server_id, order=[tool_rules.c.position])
+_KNOWN_COLUMNS: Final = (known_tools.c.server_id, known_tools.c.name, known_tools.c.digest, known_tools.c.state)
+_KNOWN: Final = Statement(sa.select(*_KNOWN_COLUMNS))
+_KNOWN_OF: Final = Statement(sa.select(*_KNOWN_COLUMNS).where(known_tools.c.server_id == sa.bindparam("server_id")))
 _CLEAR_PATHS: Final = delete(server_paths, server_paths.c.server_id)
 _CLEAR_RULES: Final = delete(tool_rules, tool_rules.c.server_id)
 _ADD_PATH: Final = insert(server_paths)
@@ -67,6 +82,8 @@ def put_server(tx: Transaction, server: Server) -> None:
             "upstream": server.upstream,
             "stdio": None if server.stdio is None else json.dumps(asdict(server.stdio)),
             "builtin_tools": int(server.builtin_tools),
+            "new_tools": server.new_tools.value,
+            "changed_tools": server.changed_tools.value,
             "status": server.status.value,
         },
     )
@@ -83,12 +100,18 @@ def put_server(tx: Transaction, server: Server) -> None:
 def servers(reader: Reader) -> list[Server]:
     """Return the active servers by slug, with paths and rules in their order."""
     active = reader.all(_BY_STATUS, {"status": Status.ACTIVE.value})
-    return list(_servers(tuple(active), tuple(reader.all(_PATHS)), tuple(reader.all(_RULES))))
+    return list(
+        _servers(tuple(active), tuple(reader.all(_PATHS)), tuple(reader.all(_RULES)), tuple(reader.all(_KNOWN)))
+    )
 
 
 def all_servers(reader: Reader) -> list[Server]:
     """Return the servers by slug, disabled ones too."""
-    return list(_servers(tuple(reader.all(_ALL)), tuple(reader.all(_PATHS)), tuple(reader.all(_RULES))))
+    return list(
+        _servers(
+            tuple(reader.all(_ALL)), tuple(reader.all(_PATHS)), tuple(reader.all(_RULES)), tuple(reader.all(_KNOWN))
+        )
+    )
 
 
 def server_by_slug(reader: Reader, slug: str) -> Server | None:
@@ -97,7 +120,7 @@ def server_by_slug(reader: Reader, slug: str) -> Server | None:
     if row is None:
         return None
     of = {"server_id": row.id}
-    return _server(row, reader.all(_PATHS_OF, of), reader.all(_RULES_OF, of))
+    return _server(row, reader.all(_PATHS_OF, of), reader.all(_RULES_OF, of), reader.all(_KNOWN_OF, of))
 
 
 def set_tenant_servers(tx: Transaction, tenant_id: TenantId, server_ids: Sequence[ServerId]) -> None:
@@ -118,11 +141,13 @@ def enabled(reader: Reader, tenant_id: TenantId, server_id: ServerId) -> bool:
 
 
 @lru_cache(maxsize=4)  # equal rows are the same servers: nothing is remembered of what the rows say now
-def _servers(rows: tuple[Row, ...], paths: tuple[Row, ...], rules: tuple[Row, ...]) -> tuple[Server, ...]:
-    return tuple(_server(row, paths, rules) for row in rows)
+def _servers(
+    rows: tuple[Row, ...], paths: tuple[Row, ...], rules: tuple[Row, ...], known: tuple[Row, ...]
+) -> tuple[Server, ...]:
+    return tuple(_server(row, paths, rules, known) for row in rows)
 
 
-def _server(row: Row, paths: Sequence[Row], rules: Sequence[Row]) -> Server:
+def _server(row: Row, paths: Sequence[Row], rules: Sequence[Row], known: Sequence[Row]) -> Server:
     return Server(
         id=ServerId(row.id),
         slug=row.slug,
@@ -131,9 +156,20 @@ def _server(row: Row, paths: Sequence[Row], rules: Sequence[Row]) -> Server:
         upstream=row.upstream,
         rules=tuple(_rule(each) for each in rules if each.server_id == row.id),
         builtin_tools=bool(row.builtin_tools),
+        new_tools=Vetting(row.new_tools),
+        changed_tools=Vetting(row.changed_tools),
+        known=_known(row.id, known),
         status=Status(row.status),
         stdio=None if row.stdio is None else _stdio(json.loads(row.stdio)),
     )
+
+
+def _known(server_id: str, rows: Sequence[Row]) -> Mapping[str, Mapping[str, ToolState]]:
+    found: dict[str, dict[str, ToolState]] = {}
+    for row in rows:
+        if row.server_id == server_id:
+            found.setdefault(row.name, {})[row.digest] = ToolState(row.state)
+    return found
 
 
 def _stdio(kept: dict[str, Any]) -> StdioCommand:

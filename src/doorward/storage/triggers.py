@@ -34,6 +34,7 @@ _GLOBALLY: Final = {
     schema.servers.name: _ALL,
     schema.server_paths.name: _ALL,
     schema.tool_rules.name: _ALL,
+    schema.known_tools.name: _ALL,
     schema.permission_catalogue.name: _ALL,
     schema.clients.name: ("UPDATE", "DELETE"),
     schema.signing_keys.name: _ALL,

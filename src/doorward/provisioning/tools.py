@@ -1,0 +1,80 @@
+"""The use cases of vetting: what a server was seen to offer is remembered, and somebody reviews it (D4; K27)."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any, Final
+
+from doorward import audit
+from doorward.model import Instant, Server, ToolState
+from doorward.policy.vetting import MAX_KNOWN, standing
+from doorward.storage import known_tools, servers
+from doorward.storage.database import Transaction
+from doorward.storage.known_tools import KnownTool
+
+MAX_VERSIONS: Final = 8
+"""Of one name. A server that changes its words at every look must not fill the table."""
+
+
+class NoSuchTool(Exception):  # noqa: N818  (an answer)
+    """The server is not there, or was never seen to offer the tool."""
+
+
+def remember(tx: Transaction, slug: str, seen: Iterable[tuple[str, str, Mapping[str, Any]]], now: Instant) -> int:
+    """Remember versions that a server offers, as ``(name, digest, annotations)``; return how many were new.
+
+    Each gets the standing that it has at this moment, so that a policy made stricter later does not take away what
+    was in use before.
+    """
+    server = servers.server_by_slug(tx, slug)
+    if server is None:
+        return 0
+    return sum(_remember(tx, server, name, digest, annotations, now) for name, digest, annotations in seen)
+
+
+def _remember(
+    tx: Transaction, server: Server, name: str, digest: str, annotations: Mapping[str, Any], now: Instant
+) -> bool:
+    versions = server.known.get(name, {})
+    if digest in versions or len(versions) >= MAX_VERSIONS or (not versions and len(server.known) >= MAX_KNOWN):
+        return False
+    tool = KnownTool(
+        server_id=server.id,
+        name=name,
+        digest=digest,
+        first_seen=now,
+        annotations=annotations,
+        state=standing(server, name, digest),
+    )
+    if not known_tools.add_known(tx, tool):
+        return False
+    if versions or tool.state is not ToolState.ALLOWED:
+        event = "tool:changed" if versions else "tool:held"
+        audit.record(tx, name=event, at=now, subject=name, detail={"server": server.slug, "state": tool.state.value})
+    return True
+
+
+def review(tx: Transaction, slug: str, name: str, state: ToolState, *, by: str, now: Instant) -> int:
+    """Approve the newest version of a tool, or hold or block all of them; return how many versions that changed.
+
+    Approving a blocked tool approves the newest version only; what it was before stays held. Raises ``NoSuchTool``.
+    """
+    server = servers.server_by_slug(tx, slug)
+    if server is None:
+        raise NoSuchTool(f"there is no server {slug[:80]!r}")
+    versions = [tool for tool in known_tools.known_of_server(tx, server.id) if tool.name == name]
+    if not versions:
+        raise NoSuchTool(f"server {slug} was never seen to offer {name[:80]!r}")
+    changed = sum(_review(tx, tool, _wanted(tool, versions, state), by, now) for tool in versions)
+    if changed:
+        detail = {"by": by, "server": slug, "state": state.value}
+        audit.record(tx, name="tool:reviewed", at=now, subject=name, detail=detail)
+    return changed
+
+
+def _wanted(tool: KnownTool, versions: list[KnownTool], state: ToolState) -> ToolState:
+    if state is not ToolState.ALLOWED or tool is versions[-1]:
+        return state
+    return ToolState.HELD if tool.state is ToolState.BLOCKED else tool.state
+
+
+def _review(tx: Transaction, tool: KnownTool, state: ToolState, by: str, now: Instant) -> bool:
+    return tool.state is not state and known_tools.set_state(tx, tool, state, by, now)
