@@ -224,11 +224,8 @@ async def build(core: Core) -> App:
         upstream_timeout=settings.limits.upstream_timeout,
         upstream_body_limit=settings.limits.upstream_body,
     )
-    routes = [
-        *static.routes(),
-        *FaultPages(pages=pages).routes(),
-        *_surfaces(core, door, issuer, pages, errors, attempts),
-    ]
+    own = (*static.routes(), *FaultPages(pages=pages).routes())
+    routes = [*own, *_surfaces(core, door, issuer, pages, errors, attempts)]
     front, direct_pages = _doors(core, routes, errors)
     return App(
         gateway=gateway,

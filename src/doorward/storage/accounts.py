@@ -103,7 +103,7 @@ def user_by_email(reader: Reader, email: str) -> User | None:
 
 def user_by_id(reader: Reader, user_id: UserId) -> User | None:
     """Return the user, whatever the status."""
-    return _user(reader.first(_USER_BY_ID, {"id": user_id}))
+    return reader.kept(("user", user_id), lambda: _user(reader.first(_USER_BY_ID, {"id": user_id})))
 
 
 def update_user(tx: Transaction, user: User) -> bool:

@@ -86,8 +86,12 @@ def insert_client(
 
 def client_by_id(reader: Reader, client_id: ClientId) -> Client | None:
     """Return the client, whatever its status."""
-    row = reader.first(_BY_ID, {"id": client_id})
-    return None if row is None else _client(row)
+
+    def read() -> Client | None:
+        row = reader.first(_BY_ID, {"id": client_id})
+        return None if row is None else _client(row)
+
+    return reader.kept(("client", client_id), read)
 
 
 def newest_clients(reader: Reader, limit: int) -> list[Client]:
@@ -175,8 +179,12 @@ def use_assertion(tx: Transaction, client_id: ClientId, jti: str, *, now: Instan
 
 def access_ttls(reader: Reader, client_id: ClientId, tenant_id: TenantId) -> list[int]:
     """Return what was said of the lifetime of access tokens, in seconds, for the client and for the tenant."""
-    row = reader.first(_ACCESS_TTLS, {"client_id": client_id, "tenant_id": tenant_id})
-    return [] if row is None else [int(said) for said in (row.client, row.tenant) if said is not None]
+
+    def read() -> tuple[int, ...]:
+        row = reader.first(_ACCESS_TTLS, {"client_id": client_id, "tenant_id": tenant_id})
+        return () if row is None else tuple(int(said) for said in (row.client, row.tenant) if said is not None)
+
+    return list(reader.kept(("access ttls", client_id, tenant_id), read, tenant_id))
 
 
 def update_client(tx: Transaction, client: Client) -> bool:

@@ -4,7 +4,7 @@ A use case is a plain function over a ``Transaction``; it is answered only after
 exception rolls back that use case alone, so an outcome that must persist is returned, not raised.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from typing import Protocol, TypeVar
 
 from doorward.model import TenantId
@@ -45,6 +45,12 @@ class Reader(Protocol):
 
     def first(self, statement: Statement, params: Params | None = None) -> Row | None:
         """Return the first row, or None."""
+
+    def kept(self, key: Hashable, read: Callable[[], T], tenant_id: TenantId | None = None) -> T:
+        """Return what ``read`` returns, or returned when the revisions were what they are at the start of this read.
+
+        For what the triggers stamp, and with ``tenant_id`` also for what they stamp of that tenant (``triggers``).
+        """
 
 
 class Transaction(Reader, Protocol):

@@ -15,6 +15,7 @@ from typing import Any, Final, NamedTuple, TypeVar
 
 from doorward.stepping import Waiter
 from doorward.storage.database import StorageUnavailable, Transaction
+from doorward.storage.kept import Kept
 from doorward.storage.sqlite_connection import SqliteTransaction, meaning
 
 T = TypeVar("T")
@@ -54,8 +55,10 @@ class _Lost(Exception):  # noqa: N818
 class GroupCommit:
     """The one writer of a SQLite file in this process."""
 
-    def __init__(self, connection: sqlite3.Connection, checkpointer: sqlite3.Connection) -> None:
-        self._connection = connection
+    def __init__(
+        self, connection: sqlite3.Connection, checkpointer: sqlite3.Connection, kept: Kept | None = None
+    ) -> None:
+        self._connection, self._kept = connection, kept
         self._checkpointer = checkpointer
         self._waiting: deque[_Job] = deque()
         self._due: asyncio.Handle | None = None
@@ -180,7 +183,7 @@ class GroupCommit:
 
     def _one(self, job: _Job) -> _Outcome:
         connection = self._connection
-        transaction = SqliteTransaction(connection)
+        transaction = SqliteTransaction(connection, self._kept)
         try:
             connection.execute("SAVEPOINT use_case")
             value = job.use_case(transaction)

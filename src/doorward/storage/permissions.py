@@ -117,7 +117,7 @@ def put_catalogue(tx: Transaction, entries: Sequence[PermissionEntry]) -> None:
 
 def catalogue(reader: Reader) -> list[PermissionEntry]:
     """Return the catalogue, ordered by permission."""
-    return [_entry(row) for row in reader.all(_CATALOGUE)]
+    return list(reader.kept("catalogue", lambda: tuple(_entry(row) for row in reader.all(_CATALOGUE))))
 
 
 @lru_cache(maxsize=4096)  # equal rows are the same entry
@@ -228,8 +228,12 @@ def permissions_anywhere(reader: Reader, tenant_id: TenantId, user_id: UserId) -
 
     Never for a decision about the tenant itself: that takes ``role_permissions``.
     """
-    placed = placed_permissions(reader, tenant_id, user_id).values()
-    return role_permissions(reader, tenant_id, user_id).union(*placed)
+
+    def read() -> frozenset[str]:
+        placed = placed_permissions(reader, tenant_id, user_id).values()
+        return role_permissions(reader, tenant_id, user_id).union(*placed)
+
+    return reader.kept(("patterns", tenant_id, user_id), read, tenant_id)
 
 
 def put_resources(tx: Transaction, tenant_id: TenantId, resources: Sequence[Resource]) -> None:

@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Final, TypeVar
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
@@ -79,6 +79,10 @@ class PostgresReader:
         """See ``Reader``."""
         rows = self.all(statement, params)
         return rows[0] if rows else None
+
+    def kept(self, key: Hashable, read: Callable[[], T], tenant_id: TenantId | None = None) -> T:  # noqa: ARG002
+        """See ``Reader``: read each time, since whoever locks a tenant has to see what was changed until then."""
+        return read()
 
     def _execute(self, plan: Plan, params: Params | None) -> psycopg.Cursor:
         try:

@@ -99,10 +99,7 @@ def put_server(tx: Transaction, server: Server) -> None:
 
 def servers(reader: Reader) -> list[Server]:
     """Return the active servers by slug, with paths and rules in their order."""
-    active = reader.all(_BY_STATUS, {"status": Status.ACTIVE.value})
-    return list(
-        _servers(tuple(active), tuple(reader.all(_PATHS)), tuple(reader.all(_RULES)), tuple(reader.all(_KNOWN)))
-    )
+    return list(reader.kept("servers", lambda: _active(reader)))
 
 
 def all_servers(reader: Reader) -> list[Server]:
@@ -132,12 +129,23 @@ def set_tenant_servers(tx: Transaction, tenant_id: TenantId, server_ids: Sequenc
 
 def servers_of_tenant(reader: Reader, tenant_id: TenantId) -> frozenset[ServerId]:
     """Return the ids of the servers that the tenant has enabled, whatever their status."""
-    return frozenset(ServerId(row.server_id) for row in reader.all(_ENABLED, {"tenant_id": tenant_id}))
+    return reader.kept(
+        ("servers of", tenant_id),
+        lambda: frozenset(ServerId(row.server_id) for row in reader.all(_ENABLED, {"tenant_id": tenant_id})),
+        tenant_id,
+    )
 
 
 def enabled(reader: Reader, tenant_id: TenantId, server_id: ServerId) -> bool:
     """Say whether the tenant has enabled the server and the server is active."""
-    return reader.first(_ENABLED_AND_ACTIVE, {"tenant_id": tenant_id, "server_id": server_id}) is not None
+    place = {"tenant_id": tenant_id, "server_id": server_id}
+    look = lambda: reader.first(_ENABLED_AND_ACTIVE, place) is not None  # noqa: E731
+    return reader.kept(("enabled", tenant_id, server_id), look, tenant_id)
+
+
+def _active(reader: Reader) -> tuple[Server, ...]:
+    active = reader.all(_BY_STATUS, {"status": Status.ACTIVE.value})
+    return _servers(tuple(active), tuple(reader.all(_PATHS)), tuple(reader.all(_RULES)), tuple(reader.all(_KNOWN)))
 
 
 @lru_cache(maxsize=4)  # equal rows are the same servers: nothing is remembered of what the rows say now

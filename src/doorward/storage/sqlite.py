@@ -13,6 +13,7 @@ from doorward.model import TenantId
 from doorward.storage import hot
 from doorward.storage.database import NotReady, Reader, StorageUnavailable, Transaction
 from doorward.storage.group_commit import GroupCommit
+from doorward.storage.kept import Kept
 from doorward.storage.migrate import ensure_sqlite
 from doorward.storage.sqlite_connection import SqliteReader, connect, meaning, translated
 from doorward.storage.statements import SQLITE
@@ -60,24 +61,25 @@ class SqliteDatabase:
     def __init__(self, path: Path) -> None:
         self._path = path
         # No waiting inside SQLite where the event loop would wait with it; group_commit asks again instead.
-        self._writer = GroupCommit(connect(path, timeout=0), connect(path, timeout=0))
+        kept = Kept()
+        self._writer = GroupCommit(connect(path, timeout=0), connect(path, timeout=0), kept)
         self._connection = connect(path)
         self._connection.execute("PRAGMA query_only=ON")
-        self._reader = SqliteReader(self._connection)
+        self._reader = SqliteReader(self._connection, kept=kept)
         self._asking = self._connection.cursor()
         self._threads = ThreadPoolExecutor(LONG_READERS, "doorward-read")
         self._of_thread = threading.local()
         self._long: list[sqlite3.Connection] = []
         self._seen = self._version()
-        self._cached_at = self._seen
+        self._cached_at = self._read_at = self._seen
         self._revisions: dict[TenantId, tuple[int, int]] = {}
 
     async def read(self, fn: Callable[[Reader], T]) -> T:
         """See ``Database.read``."""
-        try:
-            self._connection.interrupt()  # See `_version`.
-        except sqlite3.Error as error:
-            raise meaning(error) from error
+        version = self._version()
+        if version != self._read_at:
+            self._read_at = version
+            self._reader.look_again()
         return fn(self._reader)
 
     async def read_long(self, fn: Callable[[Reader], T]) -> T:

@@ -2,13 +2,17 @@
 
 import contextlib
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeVar
 
 from doorward.model import TenantId
+from doorward.storage import hot
 from doorward.storage.database import Conflict, StorageUnavailable, Unstorable
+from doorward.storage.kept import Kept, Stamps
 from doorward.storage.statements import SQLITE, Params, Placed, Row, Statement
+
+T = TypeVar("T")
 
 OPEN_TIMEOUT: Final = 5.0
 """Seconds to wait for another process when a connection is opened."""
@@ -57,8 +61,9 @@ class SqliteReader:
 
     dialect: Final = SQLITE
 
-    def __init__(self, connection: sqlite3.Connection, *, writes: bool = False) -> None:
+    def __init__(self, connection: sqlite3.Connection, *, writes: bool = False, kept: Kept | None = None) -> None:
         self._connection = connection
+        self._kept, self._stamps = kept, Stamps(self._revisions)
         self._writes = writes
         self._over = False
         self.spoiled = False
@@ -80,6 +85,18 @@ class SqliteReader:
         rows = self.all(statement, params)
         return rows[0] if rows else None
 
+    def kept(self, key: Hashable, read: Callable[[], T], tenant_id: TenantId | None = None) -> T:
+        """See ``Reader``."""
+        stamp = None if self._kept is None else self._stamps.of(tenant_id)
+        return read() if self._kept is None or stamp is None else self._kept.get(key, stamp, read)
+
+    def look_again(self) -> None:
+        """Take note that somebody committed since the last read."""
+        self._stamps.forget()
+
+    def _revisions(self, tenant_id: TenantId) -> dict[str, int]:
+        return {row.scope: row.value for row in self.all(hot.REVISIONS, {"tenant_id": tenant_id})}
+
     def end(self) -> None:
         """Refuse every later statement: the use case is over, the connection is another's now."""
         self._over = True
@@ -97,13 +114,15 @@ class SqliteReader:
 class SqliteTransaction(SqliteReader):
     """One use case inside a batch; over after its first error."""
 
-    def __init__(self, connection: sqlite3.Connection) -> None:
-        super().__init__(connection, writes=True)
+    def __init__(self, connection: sqlite3.Connection, kept: Kept | None = None) -> None:
+        super().__init__(connection, writes=True, kept=kept)
 
     def run(self, statement: Statement, params: Params | Sequence[Params] | Sequence[Placed] | None = None) -> int:
         """See ``Transaction``."""
         plan = statement.plan(SQLITE)
         self._check()
+        # From here on the rows may be this transaction's own, which nobody else may see.
+        self._kept = None
         try:
             if isinstance(params, Sequence):
                 return self._connection.executemany(plan.text, [plan.bind(each) for each in params]).rowcount
