@@ -278,7 +278,8 @@ class Server:
 
     ``paths`` are templates of our own URL paths: ``/mcp`` (short form: the tenant is picked at consent or is the key's)
     and ``/{tenant}/mcp`` (the URL pins the tenant). ``upstream`` is the absolute Streamable HTTP URL; for a command,
-    ``stdio``, it is a text that is another one whenever the command is.
+    ``stdio``, it is a text that is another one whenever the command is. ``direct`` is the URL at which clients reach the
+    server without us, where they do: tokens for it are good there, where the server asks us, and not at the gateway.
     """
 
     id: ServerId
@@ -295,6 +296,7 @@ class Server:
     """By a tool's name, the versions that were seen, by digest."""
     status: Status = Status.ACTIVE
     stdio: StdioCommand | None = None
+    direct: str | None = None
 
     @property
     def audience(self) -> str:

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 
 from doorward.model import Server, ServerId
@@ -63,3 +65,17 @@ def test_a_tenant_gets_its_own_url_and_else_the_short_one() -> None:
     assert endpoint is not None
     assert endpoint.path == "/x"
     assert ENDPOINTS.of_tenant(NOWHERE, "acme") is None
+
+
+def test_a_server_may_stand_at_a_url_of_its_own_but_never_at_one_of_ours() -> None:
+    url = "https://wiki.example/mcp"
+    servers = [replace(DOCUMENTS, direct="https://mcp.example/t/acme/wiki"), replace(WIKI, direct=url)]
+    known = Endpoints(public_url="https://mcp.example", servers=servers)
+    found = known.by_url(url)
+    assert found is not None
+    assert (found.server.slug, found.tenant_slug, found.url) == ("wiki", None, url)
+    ours = known.by_url("https://mcp.example/t/acme/wiki")
+    assert ours is not None
+    assert ours.server.slug == "wiki"
+    assert known.by_url(url + "/") is None
+    assert known.find("/mcp") != found

@@ -270,6 +270,17 @@ async def test_each_change_is_one_audit_event_without_secrets(deployment: Deploy
     [
         ({"servers": [{"slug": "new"}]}, "servers[0]: server 'new' is new and upstream is missing"),
         ({"servers": [{"slug": "new", "upstream": "http://x/mcp"}]}, "path '/mcp' is also one of server 'wiki'"),
+        (
+            {"servers": [
+                {"slug": "one", "paths": ["/one"], "upstream": "http://x/mcp", "direct": "https://x.example/mcp"},
+                {"slug": "two", "paths": ["/two"], "upstream": "http://x/mcp", "direct": "https://x.example/mcp"},
+            ]},
+            "direct is also the URL of server 'two'",
+        ),
+        *(
+            ({"servers": [{"slug": "wiki", "direct": url}]}, "not a server's own URL")
+            for url in ("http://x.example/mcp", "https://X.example/mcp", "https://x.example/mcp/", "https://u@x/mcp", "/mcp")
+        ),
         ({"servers": [{"slug": "new", "upstream": "http://x/mcp", "paths": ["/acme/mcp"]}]}, "path '/acme/mcp' is also one"),
         ({"tenants": [{"slug": "acme", "servers": ["wikki"]}]}, "tenants[0].servers: there is no server 'wikki'"),
         (members(("nobody@acme.example", ["viewer"])), "members[0]: there is no user 'nobody@acme.example'"),

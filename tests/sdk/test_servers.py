@@ -171,7 +171,7 @@ async def test_direct_no_token_is_a_401_that_names_the_metadata_and_the_metadata
     async with httpx2.AsyncClient(transport=httpx2.ASGITransport(app)) as http:
         document = (await http.get(metadata)).json()
     assert document["resource"] == RESOURCE
-    assert [url.rstrip("/") for url in document["authorization_servers"]] == [ISSUER]
+    assert document["authorization_servers"] == [ISSUER], "byte for byte: clients compare it so"
 
 
 async def test_could_not_ask_is_a_503_and_runs_nothing(issuer: Issuer, make: Make) -> None:

@@ -54,9 +54,12 @@ class Endpoints:
         return None
 
     def by_url(self, url: str) -> Endpoint | None:
-        """Return the endpoint whose canonical URL this is, byte for byte."""
+        """Return the endpoint whose canonical URL this is, byte for byte: ours, or one where a server stands itself."""
         prefix = self.public_url + "/"
-        return self.find(url[len(self.public_url) :]) if url.startswith(prefix) else None
+        if url.startswith(prefix):
+            return self.find(url[len(self.public_url) :])
+        direct = (server for server in self.servers if server.direct == url)
+        return next((Endpoint(server=server, tenant_slug=None, path=url, url=url) for server in direct), None)
 
     def short(self) -> Endpoint | None:
         """Return the first server's short URL: what root metadata describes (ruling 13)."""

@@ -44,6 +44,7 @@ class ServerDeclared:
     paths: tuple[str, ...] | None
     upstream: str | None
     stdio: StdioCommand | None
+    direct: str | None
     builtin_tools: bool | None
     new_tools: Vetting | None
     changed_tools: Vetting | None

@@ -3,9 +3,11 @@
 import re
 from collections.abc import Mapping
 from typing import Final
+from urllib.parse import urlsplit
 
 from doorward.model import ResourceArgument, RuleKind, Status, StdioCommand, ToolRule, Vetting
 from doorward.policy.matching import template_ok
+from doorward.protocol import resource
 from doorward.provisioning import names
 from doorward.provisioning.document import ServerDeclared
 from doorward.provisioning.parse_stdio import STDIO, address, parse_stdio
@@ -17,6 +19,7 @@ KINDS: Final[Mapping[str, RuleKind]] = {
     "resources": RuleKind.RESOURCE,
     "prompts": RuleKind.PROMPT,
 }
+_LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "::1"})
 _GLOB: Final = re.compile(r"[\x21-\x7e]{1,200}")
 _POINTER: Final = re.compile(r"(?:/(?:[^/~\x00-\x1f]|~[01])*)+")
 _TYPE: Final = re.compile(r"[a-z][a-z0-9_-]{0,63}")
@@ -26,7 +29,17 @@ _VARIABLE: Final = re.compile(r"\{([a-z][a-z0-9_]*)\}")
 def parse_server(place: Place) -> ServerDeclared:
     """Return one server. Raises ``DocumentError``."""
     table = place.table(
-        "slug", "name", "paths", "upstream", "builtin_tools", "new_tools", "changed_tools", "status", *STDIO, *KINDS
+        "slug",
+        "name",
+        "paths",
+        "upstream",
+        "direct",
+        "builtin_tools",
+        "new_tools",
+        "changed_tools",
+        "status",
+        *STDIO,
+        *KINDS,
     )
     slug = needed(place, table, "slug")
     if not names.server_slug_ok(slug.text()):
@@ -44,12 +57,24 @@ def parse_server(place: Place) -> ServerDeclared:
         paths=_paths(table.get("paths")),
         upstream=_address(slug, upstream, stdio),
         stdio=stdio,
+        direct=_direct(table.get("direct")),
         builtin_tools=flag(table.get("builtin_tools")),
         new_tools=choice(table.get("new_tools"), Vetting),
         changed_tools=choice(table.get("changed_tools"), Vetting),
         status=choice(table.get("status"), Status),
         rules={kind: _rules(table[name], kind) for name, kind in KINDS.items() if name in table},
     )
+
+
+def _direct(place: Place | None) -> str | None:
+    """Return the URL that tokens for the server itself are for; an empty text takes it away."""
+    if place is None or not place.text():
+        return None if place is None else ""
+    url = place.text()
+    plain = url.startswith("http://") and urlsplit(url).hostname not in _LOOPBACK
+    if not names.upstream_ok(url) or resource.canonical(url) != url or plain:
+        place.refuse("not a server's own URL", "Write it like https://wiki.example.com/mcp, without a slash at the end")
+    return url
 
 
 def _address(slug: Place, upstream: Place | None, stdio: StdioCommand | None) -> str | None:

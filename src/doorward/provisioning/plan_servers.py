@@ -19,6 +19,7 @@ _WORDS: Final = {
     "builtin_tools": "built-in tools",
     "new_tools": "new tools",
     "changed_tools": "changed tools",
+    "direct": "direct URL",
 }  # fmt: skip
 
 
@@ -76,6 +77,7 @@ def _merged(reader: Reader, declared: ServerDeclared) -> Server:
         paths=base.paths if declared.paths is None else declared.paths,
         upstream=base.upstream if declared.upstream is None else declared.upstream,
         stdio=base.stdio if declared.upstream is None else declared.stdio,
+        direct=base.direct if declared.direct is None else declared.direct or None,
         builtin_tools=base.builtin_tools if declared.builtin_tools is None else declared.builtin_tools,
         new_tools=declared.new_tools or base.new_tools,
         changed_tools=declared.changed_tools or base.changed_tools,
@@ -89,6 +91,9 @@ def _no_clash(declared: ServerDeclared, server: Server, active: Sequence[Server]
     if server.status is not Status.ACTIVE:
         return
     for other in active:
+        if other.slug != server.slug and server.direct is not None and other.direct == server.direct:
+            # Whoever asks about a token for this URL would be two servers.
+            refuse(declared.path, f"direct is also the URL of server {other.slug!r}", "Give it a URL of its own")
         for path in server.paths:
             if other.slug != server.slug and any(paths_clash(path, its) for its in other.paths):
                 refuse(declared.path, f"path {path!r} is also one of server {other.slug!r}", "Give it paths of its own")

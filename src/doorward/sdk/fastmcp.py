@@ -11,13 +11,13 @@ from fastmcp.server.auth import AccessToken, RemoteAuthProvider, TokenVerifier
 from fastmcp.server.middleware import CallNext, Middleware, MiddlewareContext
 from fastmcp.tools import Tool, ToolResult
 from mcp.server.auth.routes import build_resource_metadata_url
-from pydantic import AnyHttpUrl
 from starlette.middleware import Middleware as Layer
 from starlette.routing import Route
 from typing_extensions import override
 
 from doorward.sdk.caller import current_caller
 from doorward.sdk.errors import RefusedError
+from doorward.sdk.fetch import as_url
 from doorward.sdk.http import Answers, StepUp
 from doorward.sdk.permissions import Requirement, requirement_of
 from doorward.sdk.verifiers import GatewayIdentity, Verifier
@@ -44,7 +44,7 @@ class DoorwardAuth(RemoteAuthProvider):
         url = urlsplit(verifier.resource)
         super().__init__(
             token_verifier=_AsFastMCP(verifier),
-            authorization_servers=[AnyHttpUrl(verifier.issuer)],
+            authorization_servers=[as_url(verifier.issuer)],
             base_url=f"{url.scheme}://{url.netloc}",
         )
         self._verifier = verifier
@@ -73,7 +73,7 @@ class DoorwardAuth(RemoteAuthProvider):
             async def needed(name: str) -> Requirement | None:
                 return await _requirement(server, name)
 
-            metadata = str(build_resource_metadata_url(AnyHttpUrl(self._verifier.resource)))
+            metadata = str(build_resource_metadata_url(as_url(self._verifier.resource)))
             layers.append(Layer(StepUp, needed=needed, metadata_url=metadata))
         return layers
 

@@ -6,10 +6,12 @@ from typing import Any, Final
 from urllib.parse import urlsplit
 
 import httpx2
+from pydantic import AnyHttpUrl, ConfigDict, TypeAdapter
 
 from doorward.sdk.errors import UnavailableError
 
 TIMEOUT_SECONDS: Final = 5.0
+_EXACT: Final = TypeAdapter(AnyHttpUrl, config=ConfigDict(url_preserve_empty_path=True))
 MAX_ANSWER: Final = 256 * 1024
 """Bytes."""
 
@@ -35,6 +37,11 @@ def origin(issuer: str) -> str:
             f"{issuer!r} is no issuer: write an https origin without a path, like https://auth.example.com"
         )
     return issuer
+
+
+def as_url(text: str) -> AnyHttpUrl:
+    """Return a URL that is written as it was given: an issuer is compared byte for byte (RFC 8414 section 3.3)."""
+    return _EXACT.validate_python(text)
 
 
 async def json_object(http: httpx2.AsyncClient, method: str, url: str, **request: Any) -> dict[str, Any]:

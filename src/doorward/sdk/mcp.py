@@ -8,11 +8,11 @@ from mcp.server.auth.routes import build_resource_metadata_url
 from mcp.server.auth.settings import AuthSettings
 from mcp.server.context import CallNext, HandlerResult, ServerRequestContext
 from mcp.server.mcpserver import MCPServer
-from pydantic import AnyHttpUrl
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 
 from doorward.sdk.caller import current_caller
+from doorward.sdk.fetch import as_url
 from doorward.sdk.http import Answers, StepUp
 from doorward.sdk.permissions import Requirement, requirement_of
 from doorward.sdk.verifiers import GatewayIdentity, Verifier
@@ -26,8 +26,8 @@ def auth_settings(verifier: Verifier) -> AuthSettings:
     """
     behind = isinstance(verifier, GatewayIdentity)
     return AuthSettings(
-        issuer_url=AnyHttpUrl(verifier.issuer),
-        resource_server_url=None if behind else AnyHttpUrl(verifier.resource),
+        issuer_url=as_url(verifier.issuer),
+        resource_server_url=None if behind else as_url(verifier.resource),
         # The verifiers compare the audience themselves, byte for byte.
         validate_token_resource=None if behind else False,
     )
@@ -56,7 +56,7 @@ def application(server: MCPServer, verifier: Verifier, *, path: str = "/mcp", **
         async def needed(name: str) -> Requirement | None:
             return requirement(server, name)
 
-        metadata = str(build_resource_metadata_url(AnyHttpUrl(verifier.resource)))
+        metadata = str(build_resource_metadata_url(as_url(verifier.resource)))
         app.user_middleware.append(Middleware(StepUp, needed=needed, metadata_url=metadata))
     return app
 

@@ -155,6 +155,7 @@ servers = _table(
     _text("name"),
     _text("upstream"),
     _text("stdio", null=True),
+    _text("direct", null=True),
     _number("builtin_tools"),
     _text("new_tools"),
     _text("changed_tools"),

@@ -34,6 +34,7 @@ _PUT: Final = upsert(
         table.c.name,
         table.c.upstream,
         table.c.stdio,
+        table.c.direct,
         table.c.builtin_tools,
         table.c.new_tools,
         table.c.changed_tools,
@@ -81,6 +82,7 @@ def put_server(tx: Transaction, server: Server) -> None:
             "name": server.name,
             "upstream": server.upstream,
             "stdio": None if server.stdio is None else json.dumps(asdict(server.stdio)),
+            "direct": server.direct,
             "builtin_tools": int(server.builtin_tools),
             "new_tools": server.new_tools.value,
             "changed_tools": server.changed_tools.value,
@@ -169,6 +171,7 @@ def _server(row: Row, paths: Sequence[Row], rules: Sequence[Row], known: Sequenc
         known=_known(row.id, known),
         status=Status(row.status),
         stdio=None if row.stdio is None else _stdio(json.loads(row.stdio)),
+        direct=row.direct,
     )
 
 

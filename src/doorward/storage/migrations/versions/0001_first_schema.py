@@ -213,6 +213,7 @@ def _tables() -> None:
         sa.Column("name", sa.Text(), nullable=False),
         sa.Column("upstream", sa.Text(), nullable=False),
         sa.Column("stdio", sa.Text(), nullable=True),
+        sa.Column("direct", sa.Text(), nullable=True),
         sa.Column("builtin_tools", sa.BigInteger(), autoincrement=False, nullable=False),
         sa.Column("new_tools", sa.Text(), nullable=False),
         sa.Column("changed_tools", sa.Text(), nullable=False),
