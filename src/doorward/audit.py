@@ -51,6 +51,8 @@ EVENTS: Final[Mapping[str, str]] = {
     "membership:changed": "A member's roles were changed.",
     "role:changed": "A role was added or changed.",
     "server:changed": "An MCP server or its tool rules were added or changed.",
+    "upstream_secret:set": "A credential for MCP servers was set; never its value.",
+    "upstream_secret:removed": "A credential for MCP servers was removed.",
     "permission:changed": "The permission catalogue was changed.",
     "resources:changed": "The resource tree of a tenant was changed.",
     "override:changed": "What a tenant says beyond the tool rules of its servers was changed.",

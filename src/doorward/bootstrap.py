@@ -28,7 +28,7 @@ from doorward.audit import CallLog
 from doorward.authserver.clients import ClientDirectory
 from doorward.authserver.routes import DIRECT_PATHS, AuthServer
 from doorward.clients import profiles
-from doorward.credentials import key_rotation
+from doorward.credentials import key_rotation, upstream_secrets
 from doorward.credentials.authenticate import Door
 from doorward.credentials.issuer import TokenIssuer
 from doorward.credentials.key_ring import KeyRing
@@ -221,6 +221,7 @@ async def build(core: Core) -> App:
         touch=uses.touch,
         ceilings=_ceilings(settings.rates),
         browser_page=McpPage(pages=pages, entropy=core.entropy).app,
+        open_secret=partial(upstream_secrets.unseal, sealer=core.sealer),
         upstream_timeout=settings.limits.upstream_timeout,
         upstream_body_limit=settings.limits.upstream_body,
     )

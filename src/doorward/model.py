@@ -183,6 +183,14 @@ class ToolRule:
     """Every node that one of them names has to be within reach."""
 
 
+class AuthKind(StrEnum):
+    """How the gateway says who it is to a server, where not by its identity token."""
+
+    BEARER = "bearer"
+    HEADER = "header"
+    NONE = "none"
+
+
 class ProcessPer(StrEnum):
     """Who shares one process of a stdio server."""
 
@@ -273,6 +281,16 @@ class ToolState(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class UpstreamCredential:
+    """What the gateway shows to a server that does not take its identity token."""
+
+    kind: AuthKind
+    secret: str = ""
+    """Its name in the vault."""
+    header: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Server:
     """One MCP server behind the gateway, declared once for the deployment; tenants enable it.
 
@@ -297,6 +315,8 @@ class Server:
     status: Status = Status.ACTIVE
     stdio: StdioCommand | None = None
     direct: str | None = None
+    auth: UpstreamCredential | None = None
+    """None: the identity token."""
 
     @property
     def audience(self) -> str:

@@ -8,6 +8,7 @@ import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import httpx2
@@ -15,6 +16,7 @@ import uvicorn
 from tests.gateway.deployment import ACME, CLIENT, EVERYTHING, MEMBERS, S1, S2, START, user
 
 from doorward.connection import Connection as HttpConnection
+from doorward.credentials import upstream_secrets
 from doorward.credentials.api_keys import create_api_key
 from doorward.credentials.authenticate import Door
 from doorward.credentials.issuer import TokenIssuer
@@ -108,6 +110,7 @@ class World:
                 "touch": lambda *use: self.touched.append(use),
                 "browser_page": page,
                 "ceilings": ceilings(Rates(), AtOnce(), nodes=1, ticks=self.clock),
+                "open_secret": partial(upstream_secrets.unseal, sealer=SEALER),
                 **self.options,
             }
         )

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from tests.provisioning.deployment import Deployment, parsed_from
 
-from doorward.model import ProcessPer
+from doorward.model import AuthKind, ProcessPer, UpstreamCredential
 from doorward.provisioning.reading import DocumentError
 from doorward.storage import servers
 
@@ -73,6 +73,53 @@ async def test_a_command_is_stored_as_declared_and_replaced_by_a_url(deployment:
 def test_what_cannot_be_a_command_is_refused(wrong: dict[str, Any], words: str) -> None:
     with pytest.raises(DocumentError, match=words):
         parsed_from({"servers": [{**FILES, **wrong}]})
+
+
+AUTH: dict[str, Any] = {"slug": "wiki", "upstream": "http://wiki/mcp"}
+
+
+@pytest.mark.requirement("D6")
+async def test_credentials_are_stored_by_name_kept_and_taken_back(deployment: Deployment) -> None:
+    async def stored() -> Any:
+        found = await deployment.read(lambda reader: servers.server_by_slug(reader, "wiki"))
+        return found.auth if found is not None else None
+
+    await deployment.apply({"servers": [{**AUTH, "auth": {"kind": "header", "header": "X-Api-Key", "secret": "WIKI"}}]})
+    assert await stored() == UpstreamCredential(kind=AuthKind.HEADER, header="x-api-key", secret="WIKI")
+    await deployment.apply({"servers": [{**AUTH, "name": "Wiki"}]})
+    assert await stored() is not None
+    await deployment.apply({"servers": [{**AUTH, "auth": {"kind": "identity"}}]})
+    assert await stored() is None
+    env = {"TOKEN": {"secret": "T"}, "URL": "https://x.example"}
+    await deployment.apply({"servers": [{**FILES, "slug": "files3", "paths": ["/f3"], "env": env}]})
+    files = await deployment.read(lambda reader: servers.server_by_slug(reader, "files3"))
+    assert files is not None
+    assert files.stdio is not None
+    assert (files.stdio.env, files.stdio.secrets) == ((("URL", "https://x.example"),), (("TOKEN", "T"),))
+
+
+@pytest.mark.requirement("D6")
+@pytest.mark.parametrize(
+    ("wrong", "words"),
+    [
+        ({**AUTH, "auth": {"kind": "basic"}}, "is not known"),
+        ({**AUTH, "auth": {"kind": "bearer"}}, "secret is missing"),
+        ({**AUTH, "auth": {"kind": "bearer", "secret": "a b"}}, "not a name for a secret"),
+        ({**AUTH, "auth": {"kind": "bearer", "secret": "A", "header": "x-a"}}, "not for bearer"),
+        ({**AUTH, "auth": {"kind": "none", "secret": "A"}}, "not for none"),
+        ({**AUTH, "auth": {"kind": "identity", "secret": "A"}}, "not for identity"),
+        ({**AUTH, "auth": {"kind": "header", "secret": "A", "header": "host"}}, "not a header for a credential"),
+        (
+            {**AUTH, "auth": {"kind": "header", "secret": "A", "header": "mcp-session-id"}},
+            "not a header for a credential",
+        ),
+        ({**FILES, "auth": {"kind": "bearer", "secret": "A"}}, "a command has no headers"),
+        ({**FILES, "env": {"A": {"secret": "a b"}}}, "not a name for a secret"),
+    ],
+)
+def test_what_cannot_be_a_credential_is_refused(wrong: dict[str, Any], words: str) -> None:
+    with pytest.raises(DocumentError, match=words):
+        parsed_from({"servers": [wrong]})
 
 
 def test_what_is_about_a_command_needs_one() -> None:

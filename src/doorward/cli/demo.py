@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 import click
 
 from doorward.cli.errors import CommandFailed
+from doorward.cli.options import stdio_command
 from doorward.demo.child import HarbourEnded, HarbourProcess
 from doorward.demo.memory import NotOurs, recall
 
@@ -24,7 +25,8 @@ EXAMPLE: Final = """\b
 Example:
   doorward demo                                   everything is gone when it ends
   doorward demo --data ./demo                     kept, with the same passwords and keys
-  doorward demo --upstream http://127.0.0.1:9000/mcp   with an MCP server of your own"""
+  doorward demo --upstream http://127.0.0.1:9000/mcp   with an MCP server of your own
+  doorward demo --stdio "npx -y some-mcp-server"       with one that is a command"""
 
 
 @click.command(epilog=EXAMPLE)
@@ -37,12 +39,17 @@ Example:
     help="Directory to keep and use again. Default: a temporary one, removed at the end.",
 )
 @click.option("--upstream", help="URL of another MCP server to put behind the door instead of the bundled one.")
+@click.option("--stdio", help="Command of an MCP server to put behind the door; each caller gets a process.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object when ready, and nothing else.")
-def demo(*, port: int, data: Path | None, upstream: str | None, as_json: bool) -> None:
+def demo(*, port: int, data: Path | None, upstream: str | None, stdio: str | None, as_json: bool) -> None:
     """Try everything: an example MCP server behind the door, two tenants, seven people, keys to paste."""
+    if upstream is not None and stdio is not None:
+        raise CommandFailed("--upstream and --stdio: only one server can be behind the door. Take one of the two.")
+    product = None if stdio is None else stdio_command(stdio)
     if upstream is not None:
         _check_upstream(upstream)
-    elif find_spec("mcp") is None:
+        product = {"upstream": upstream}
+    elif product is None and find_spec("mcp") is None:
         raise CommandFailed(
             "the example MCP server needs the package mcp. Run `pip install 'mcp>=2.3,<3'`, or name your own server"
             " with --upstream."
@@ -50,7 +57,7 @@ def demo(*, port: int, data: Path | None, upstream: str | None, as_json: bool) -
     # Until the server handles signals itself: end as by Ctrl-C, so that nothing is left behind.
     signal.signal(signal.SIGTERM, _interrupt)
     try:
-        _run(port, data, upstream, _say_json if as_json else _say)
+        _run(port, data, product, _say_json if as_json else _say)
     except NotOurs as wrong:
         raise CommandFailed(str(wrong)) from wrong
     except HarbourEnded as ended:
@@ -60,19 +67,19 @@ def demo(*, port: int, data: Path | None, upstream: str | None, as_json: bool) -
         return
 
 
-def _run(port: int, data: Path | None, upstream: str | None, say: Callable[[dict[str, Any]], None]) -> None:
+def _run(port: int, data: Path | None, product: dict[str, Any] | None, say: Callable[[dict[str, Any]], None]) -> None:
     with contextlib.ExitStack() as stack:
         listener = stack.enter_context(contextlib.closing(_listen(port)))
         directory = stack.enter_context(_directory(data))
         memory = recall(directory)
         harbour = None
-        if upstream is None:
+        if product is None:
             public_url = f"http://127.0.0.1:{listener.getsockname()[1]}"
             harbour = HarbourProcess(data=_made(directory / "harbour"), public_url=public_url)
             stack.callback(harbour.end)
         from doorward.demo.run import run  # noqa: PLC0415  (loads while Harbour does)
 
-        run(listener, data=directory, memory=memory, harbour=harbour, upstream=upstream, say=say)
+        run(listener, data=directory, memory=memory, harbour=harbour, product=product, say=say)
 
 
 def _listen(port: int) -> socket.socket:

@@ -1,12 +1,15 @@
 """The options that commands share: which deployment is meant."""
 
 import asyncio
+import os
+import shlex
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
 import click
 
+from doorward.cli.errors import CommandFailed
 from doorward.settings import Settings, load
 
 DEFAULT_CONFIG: Final = Path("doorward.toml")
@@ -23,6 +26,21 @@ def deployment(command: F) -> F:
     config = click.option("--config", type=_FILE, help="Configuration file; doorward.toml here, where there is one.")
     data = click.option("--data", type=_DIRECTORY, help="Data directory; stands above the configuration file.")
     return config(data(command))
+
+
+def stdio_command(text: str) -> dict[str, Any]:
+    """Return what a document says of the command in ``--stdio``: it gets PATH and HOME of whoever starts it.
+
+    Raises ``CommandFailed``.
+    """
+    try:
+        command = shlex.split(text)
+    except ValueError as wrong:
+        raise CommandFailed(f"--stdio: {wrong}. Write it like 'npx -y some-mcp-server'.") from wrong
+    if not command:
+        raise CommandFailed("--stdio: no command. Write it like 'npx -y some-mcp-server'.")
+    given = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
+    return {"command": command, "env": given, "cwd": str(Path.cwd())}
 
 
 def settings_of(config: Path | None, data: Path | None) -> Settings:

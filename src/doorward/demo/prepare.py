@@ -57,15 +57,17 @@ def declared() -> dict[str, Any]:
     return found
 
 
-async def prepare(core: Core, memory: Memory, *, harbour: HarbourProcess | None, upstream: str | None) -> None:
-    """Make ``core`` the demonstration with ``harbour`` behind the door, or the MCP server at ``upstream``.
+async def prepare(
+    core: Core, memory: Memory, *, harbour: HarbourProcess | None, product: Mapping[str, Any] | None
+) -> None:
+    """Make ``core`` the demonstration with ``harbour`` behind the door, or the MCP server that ``product`` declares.
 
     Raises ``NotOurs`` where the directory was made for the other of the two.
     """
     server = UPSTREAM if harbour is None else HARBOUR
     if memory.server not in {None, server}:
         raise NotOurs("--data: made for another MCP server. Name another directory, or leave --upstream as it was.")
-    setup = _behind_the_door(declared(), server, harbour.url if harbour else upstream or "")
+    setup = _behind_the_door(declared(), server, {"upstream": harbour.url} if harbour else product or {})
     if memory.server is None:
         for person in [user for user in setup["users"] if user["email"] != PRODUCT]:
             person["password"] = memory.passwords.setdefault(person["email"], _password(core))
@@ -83,14 +85,14 @@ async def prepare(core: Core, memory: Memory, *, harbour: HarbourProcess | None,
         write_private(harbour.push_key_file, json.dumps(keys))
 
 
-def _behind_the_door(setup: dict[str, Any], server: str, upstream: str) -> dict[str, Any]:
+def _behind_the_door(setup: dict[str, Any], server: str, product: Mapping[str, Any]) -> dict[str, Any]:
     """Return the set-up with its server's address; another product than Harbour brings no rules: they are derived."""
     ours = setup["servers"][0]
     if server == HARBOUR:
-        ours["upstream"] = upstream
+        ours.update(product)
         setup["users"].append({"email": PRODUCT, "name": "Harbour", "kind": OwnerKind.SERVICE.value})
     else:
-        setup["servers"] = [{"slug": server, "name": "Your server", "paths": ours["paths"], "upstream": upstream}]
+        setup["servers"] = [{"slug": server, "name": "Your server", "paths": ours["paths"], **product}]
         setup["permissions"] = []
     for tenant in setup["tenants"]:
         tenant["servers"] = [server]

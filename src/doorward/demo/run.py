@@ -2,7 +2,7 @@
 
 import asyncio
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final, TypeAlias
@@ -35,7 +35,7 @@ def run(
     data: Path,
     memory: Memory,
     harbour: HarbourProcess | None,
-    upstream: str | None,
+    product: Mapping[str, Any] | None,
     say: Say,
 ) -> None:
     """Serve on ``listener`` until a signal says to end; call ``say`` with the facts once everything answers.
@@ -45,7 +45,7 @@ def run(
     settings = settings_of(data, listener.getsockname()[1])
     configure_logs("warning", "text")
     with hold_node_lock(settings.database_url):
-        uvloop.run(_serve(listener, settings, memory, harbour, upstream, say))
+        uvloop.run(_serve(listener, settings, memory, harbour, product, say))
 
 
 async def _serve(
@@ -53,12 +53,12 @@ async def _serve(
     settings: Settings,
     memory: Memory,
     harbour: HarbourProcess | None,
-    upstream: str | None,
+    product: Mapping[str, Any] | None,
     say: Say,
 ) -> None:
     core = await bootstrap.open_core(settings, create=True)
     try:
-        await prepare(core, memory, harbour=harbour, upstream=upstream)
+        await prepare(core, memory, harbour=harbour, product=product)
 
         async def ready() -> None:
             if harbour is not None:

@@ -23,6 +23,7 @@ _FAILURES: Final[Mapping[UpstreamError, tuple[int, Fault]]] = {
     UpstreamError.TIMEOUT: (GATEWAY_TIMEOUT, faults.UPSTREAM_TIMEOUT),
     UpstreamError.PROTOCOL: (BAD_GATEWAY, faults.UPSTREAM_ANSWER),
     UpstreamError.TOO_LARGE: (BAD_GATEWAY, faults.UPSTREAM_ANSWER),
+    UpstreamError.CREDENTIAL: (BAD_GATEWAY, faults.UPSTREAM_CREDENTIAL),
     UpstreamError.BUSY: (UNAVAILABLE, faults.UPSTREAM_UNREACHABLE),
 }
 

@@ -23,6 +23,7 @@ class UpstreamError(Enum):
     PROTOCOL = "protocol"
     TOO_LARGE = "too_large"
     BUSY = "busy"
+    CREDENTIAL = "credential"
 
 
 class UpstreamFailure(Exception):  # noqa: N818  (what happened to a request)

@@ -17,7 +17,7 @@ from doorward.policy.rates import Limit
 from doorward.policy.reach import Roots
 from doorward.policy.rules import ResourceTree
 from doorward.protocol.endpoints import Endpoint, Endpoints
-from doorward.storage import permissions, servers
+from doorward.storage import permissions, servers, upstream_secrets
 from doorward.storage.database import Database, Reader
 
 MAX_CALLERS: Final = 50_000
@@ -66,6 +66,8 @@ class Registry:
     endpoints: Endpoints
     words: Mapping[Permission, PermissionEntry]
     default_scopes: tuple[str, ...]
+    secrets: Mapping[str, str]
+    """Sealed credentials for upstreams, by name."""
     targeting: frozenset[ServerId]
     """Servers with a rule that names a resource argument: deciding their calls takes the tenant's tree."""
     _paths: dict[str, Endpoint] = field(default_factory=dict)
@@ -97,6 +99,7 @@ class LiveState:
             endpoints=Endpoints(public_url=public_url, servers=()),
             words={},
             default_scopes=(),
+            secrets={},
             targeting=frozenset(),
         )
         """As last read; ``caller`` and ``refresh`` bring it up to date."""
@@ -185,6 +188,7 @@ class LiveState:
             endpoints=Endpoints(public_url=self._public_url, servers=known),
             words={entry.permission: entry for entry in catalogue},
             default_scopes=tuple(entry.permission for entry in catalogue if entry.is_default),
+            secrets=upstream_secrets.sealed_secrets(reader),
             targeting=frozenset(server.id for server in known if any(rule.resources for rule in server.rules)),
         )
 

@@ -39,6 +39,7 @@ from doorward.gateway.sessions import Binding
 from doorward.gateway.stdio.servers import StdioServers
 from doorward.gateway.streams import Streams
 from doorward.gateway.upstream import Rejected, Upstream
+from doorward.gateway.upstream_auth import OpenSecret, UpstreamAuth
 from doorward.gateway.waiting import Waiting
 from doorward.model import Entropy, Instant, Server
 from doorward.protocol import faults
@@ -89,6 +90,7 @@ class Gateway:
         knocked: Callable[[Exchange, str | None], None] = lambda _exchange, _code: None,
         browser_page: BrowserPage,
         ceilings: Ceilings,
+        open_secret: OpenSecret,
         upstream_timeout: float = 60.0,
         upstream_body_limit: int = 32 * 1024 * 1024,
     ) -> None:
@@ -102,8 +104,9 @@ class Gateway:
         self._live = LiveState(database=database, authenticate=authenticate, public_url=public_url, now=now)
         self._origins = Origins(public_url, allowed_origins)
         self._door = Door(live=self._live, public_url=public_url, origins=self._origins)
-        self._stdio = StdioServers(entropy=entropy, timeout=upstream_timeout)
-        upstream, binding = Upstream(self._pool, self._stdio), Binding(session_key)
+        auth = UpstreamAuth(lambda: self._live.registry.secrets, open_secret)
+        self._stdio = StdioServers(entropy=entropy, timeout=upstream_timeout, auth=auth)
+        upstream, binding = Upstream(self._pool, self._stdio, auth), Binding(session_key)
         identities = Identities(issuer, now=now, entropy=entropy)
         self._catalogue = Catalogue(upstream, identities, self._remember_tools)
         self._held = HeldSessions(upstream)

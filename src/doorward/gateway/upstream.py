@@ -1,7 +1,7 @@
 """Talk to an MCP server: requests built from nothing, answers read in both their forms (JSON and event stream).
 
 What an upstream gets is exactly: ``accept``, ``content-type``, the protocol's own headers made from the message, and our
-identity token last. Never a header of the client's but ``Mcp-Param-*`` (L7, L10, L11).
+identity token (or the credential that the server is declared with) last. Never a header of the client's but ``Mcp-Param-*`` (L7, L10, L11).
 """
 
 from collections.abc import Mapping, Sequence
@@ -10,11 +10,13 @@ from functools import lru_cache
 from typing import Any, Final
 
 from doorward.gateway import sse
+from doorward.gateway.exchange import Header
 from doorward.gateway.http_connection import Answer, UpstreamError, UpstreamFailure
 from doorward.gateway.http_pool import HttpPool, Target, head, target
 from doorward.gateway.param_headers import encoded
 from doorward.gateway.sessions import Identity
 from doorward.gateway.stdio.servers import StdioServers
+from doorward.gateway.upstream_auth import UpstreamAuth
 from doorward.model import Server
 from doorward.protocol import jsonrpc
 from doorward.protocol.errors import JsonRpcError
@@ -56,11 +58,12 @@ class Envelope:
 class Upstream:
     """All MCP servers: over one pool those at a URL, by their processes those that are commands."""
 
-    def __init__(self, pool: HttpPool, stdio: StdioServers) -> None:
+    def __init__(self, pool: HttpPool, stdio: StdioServers, auth: UpstreamAuth) -> None:
         self._pool = pool
         self._stdio = stdio
+        self._auth = auth
         self._targets: dict[str, Target] = {}
-        self._heads: dict[tuple[Target, tuple[tuple[bytes, bytes], ...], str], bytes] = {}
+        self._heads: dict[tuple[Target, tuple[tuple[bytes, bytes], ...], str | Header | None], bytes] = {}
         """The same caller calls the same tool again and again; its identity token changes every half minute."""
 
     async def post(
@@ -72,20 +75,22 @@ class Upstream:
         to = self._target(server.upstream)
         body = jsonrpc.encode(message)
         end = b"content-length: %d\r\n\r\n%b" % (len(body), body)
-        return await self._pool.send_with(to, self._head(to, message, envelope, identity), end, repeatable=repeatable)
+        return await self._pool.send_with(
+            to, self._head(to, server, message, envelope, identity), end, repeatable=repeatable
+        )
 
     async def get(self, server: Server, envelope: Envelope, identity: Identity) -> Answer:
         """Open the stream of a session (older revisions). Raises ``UpstreamFailure``."""
         if server.stdio is not None:
             return await self._stdio.get(server, envelope.session_id, identity)
-        headers = [*_STREAM, *_protocol({}, envelope), _authorization(identity)]
+        headers = [*_STREAM, *_protocol({}, envelope), *self._credential(server, identity)]
         return await self._pool.send(b"GET", self._target(server.upstream), headers, repeatable=True)
 
     async def delete(self, server: Server, envelope: Envelope, identity: Identity) -> Answer:
         """End a session (older revisions). Raises ``UpstreamFailure``."""
         if server.stdio is not None:
             return await self._stdio.delete(server, envelope.session_id, identity)
-        headers = [*_protocol({}, envelope), _authorization(identity)]
+        headers = [*_protocol({}, envelope), *self._credential(server, identity)]
         return await self._pool.send(b"DELETE", self._target(server.upstream), headers, repeatable=True)
 
     async def ask(
@@ -115,15 +120,23 @@ class Upstream:
         message = {"jsonrpc": "2.0", "method": method}
         (await self.post(server, message, envelope, identity, repeatable=True)).close()
 
-    def _head(self, to: Target, message: Mapping[str, Any], envelope: Envelope, identity: Identity) -> bytes:
+    def _head(
+        self, to: Target, server: Server, message: Mapping[str, Any], envelope: Envelope, identity: Identity
+    ) -> bytes:
         routing = tuple(_protocol(message, envelope))
-        key = to, routing, identity
+        # What is shown decides, so that another secret is another head at once.
+        shown = identity if server.auth is None else self._auth.header(server, identity)
+        key = to, routing, shown
         known = self._heads.get(key)
         if known is None:
             if len(self._heads) >= MAX_HEADS:
                 self._heads.clear()
-            known = self._heads[key] = head(b"POST", to, [*_FIXED, *routing, _authorization(identity)])
+            known = self._heads[key] = head(b"POST", to, [*_FIXED, *routing, *self._credential(server, identity)])
         return known
+
+    def _credential(self, server: Server, identity: Identity) -> list[Header]:
+        header = self._auth.header(server, identity)
+        return [] if header is None else [header]
 
     def _target(self, url: str) -> Target:
         known = self._targets.get(url)
@@ -189,7 +202,3 @@ def _routing(message: Mapping[str, Any]) -> list[tuple[bytes, bytes]]:
 @lru_cache(maxsize=1024)
 def _encoded(value: str) -> bytes:
     return encoded(value).encode()
-
-
-def _authorization(identity: Identity) -> tuple[bytes, bytes]:
-    return b"authorization", b"Bearer " + identity.encode()

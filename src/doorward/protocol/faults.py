@@ -750,6 +750,12 @@ UPSTREAM_REFUSED = Fault(
     "The MCP server behind the gateway did not accept the identity it was given.",
     "The administrator has to check the configuration of the server.",
 )
+UPSTREAM_CREDENTIAL = Fault(
+    "DW-506",
+    "The gateway has no credential for the server behind it",
+    "The secret that the MCP server behind the gateway asks for is not kept here, or cannot be opened.",
+    "The administrator has to set it with `doorward secret set`.",
+)
 UPSTREAM_ANSWER = Fault(
     "DW-504",
     "The server behind the gateway answered wrongly",

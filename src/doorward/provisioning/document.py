@@ -18,6 +18,7 @@ from doorward.model import (
     StdioCommand,
     SubjectKind,
     ToolRule,
+    UpstreamCredential,
     Vetting,
 )
 from doorward.provisioning.resource_tree import NodeName, TreeNode
@@ -45,6 +46,8 @@ class ServerDeclared:
     upstream: str | None
     stdio: StdioCommand | None
     direct: str | None
+    auth: UpstreamCredential | None
+    auth_declared: bool
     builtin_tools: bool | None
     new_tools: Vetting | None
     changed_tools: Vetting | None

@@ -5,11 +5,12 @@ from collections.abc import Mapping
 from typing import Final
 from urllib.parse import urlsplit
 
-from doorward.model import ResourceArgument, RuleKind, Status, StdioCommand, ToolRule, Vetting
+from doorward.model import AuthKind, ResourceArgument, RuleKind, Status, StdioCommand, ToolRule, Vetting
 from doorward.policy.matching import template_ok
 from doorward.protocol import resource
 from doorward.provisioning import names
 from doorward.provisioning.document import ServerDeclared
+from doorward.provisioning.parse_auth import parse_auth
 from doorward.provisioning.parse_stdio import STDIO, address, parse_stdio
 from doorward.provisioning.reading import Place
 from doorward.provisioning.values import choice, flag, needed, permissions, title, values
@@ -29,18 +30,9 @@ _VARIABLE: Final = re.compile(r"\{([a-z][a-z0-9_]*)\}")
 def parse_server(place: Place) -> ServerDeclared:
     """Return one server. Raises ``DocumentError``."""
     table = place.table(
-        "slug",
-        "name",
-        "paths",
-        "upstream",
-        "direct",
-        "builtin_tools",
-        "new_tools",
-        "changed_tools",
-        "status",
-        *STDIO,
-        *KINDS,
-    )
+        "slug", "name", "paths", "upstream", "direct", "builtin_tools", "new_tools", "changed_tools", "status", "auth",
+        *STDIO, *KINDS,
+    )  # fmt: skip
     slug = needed(place, table, "slug")
     if not names.server_slug_ok(slug.text()):
         slug.refuse(f"{slug.text()[:80]!r} cannot be a server's slug", "Use a-z, 0-9, - and _, a letter first")
@@ -50,6 +42,9 @@ def parse_server(place: Place) -> ServerDeclared:
     stdio = parse_stdio(place, table)
     if stdio is not None and upstream is not None:
         upstream.refuse("a server is a URL or a command", "Take one of the two out")
+    auth = parse_auth(table["auth"]) if "auth" in table else None
+    if stdio is not None and auth is not None and auth.kind is not AuthKind.NONE:
+        table["auth"].refuse("a command has no headers", "Give it the secret in env, as NAME: {secret: NAME}")
     return ServerDeclared(
         path=place.path,
         slug=slug.text(),
@@ -58,6 +53,8 @@ def parse_server(place: Place) -> ServerDeclared:
         upstream=_address(slug, upstream, stdio),
         stdio=stdio,
         direct=_direct(table.get("direct")),
+        auth=auth,
+        auth_declared="auth" in table,
         builtin_tools=flag(table.get("builtin_tools")),
         new_tools=choice(table.get("new_tools"), Vetting),
         changed_tools=choice(table.get("changed_tools"), Vetting),

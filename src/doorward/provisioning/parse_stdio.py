@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, replace
 from typing import Any, Final
 
+from doorward.credentials.upstream_secrets import NAME
 from doorward.model import ProcessPer, StdioCommand
 from doorward.provisioning.reading import Place
 from doorward.provisioning.values import choice, needed, values
@@ -34,9 +35,11 @@ def parse_stdio(place: Place, table: Mapping[str, Place]) -> StdioCommand | None
                 table[name].refuse("only for a server that is a command", "Add command, or take this out")
         return None
     per = choice(table.get("per"), ProcessPer) or ProcessPer.PRINCIPAL
+    env = _env(table.get("env"))
     made = StdioCommand(
         command=_command(needed(place, table, "command")),
-        env=_env(table.get("env")),
+        env=tuple((name, value) for name, value, is_secret in env if not is_secret),
+        secrets=tuple((name, value) for name, value, is_secret in env if is_secret),
         cwd=_cwd(table.get("cwd")),
         per=per,
     )
@@ -64,17 +67,31 @@ def _command(place: Place) -> tuple[str, ...]:
     return parts
 
 
-def _env(place: Place | None) -> tuple[tuple[str, str], ...]:
+def _env(place: Place | None) -> list[tuple[str, str, bool]]:
+    """Return each variable's name, its value or the name of its secret, and whether it is one."""
     if place is None:
-        return ()
+        return []
     if not isinstance(place.value, dict):
         place.refuse("not a table", "Write NAME: value")
     found = []
     for name, each in place.table(*place.value).items():
         if not _NAME.fullmatch(name):
             each.refuse(f"{name[:80]!r} cannot be a variable's name", "Use letters, digits and _")
-        found.append((name, _text(each)))
-    return tuple(sorted(found))
+        is_secret = isinstance(each.value, dict)
+        found.append((name, secret_name(each) if is_secret else _text(each), is_secret))
+    return sorted(found)
+
+
+def secret_name(place: Place) -> str:
+    """Return the ``secret`` of a table that has nothing else."""
+    return named_secret(needed(place, place.table("secret"), "secret"))
+
+
+def named_secret(place: Place) -> str:
+    """Return the name of a secret of the vault."""
+    if NAME.fullmatch(place.text()) is None:
+        place.refuse("not a name for a secret", "Use letters, digits, _, - and ., a letter first")
+    return place.text()
 
 
 def _cwd(place: Place | None) -> str | None:

@@ -17,6 +17,7 @@ DEFAULT_PATHS: Final = ("/mcp", "/{tenant}/mcp")
 _WORDS: Final = {
     "name": "name", "upstream": "upstream", "status": "status", "paths": "paths", "rules": "rules",
     "builtin_tools": "built-in tools",
+    "auth": "credential",
     "new_tools": "new tools",
     "changed_tools": "changed tools",
     "direct": "direct URL",
@@ -76,6 +77,7 @@ def _merged(reader: Reader, declared: ServerDeclared) -> Server:
         name=base.name if declared.name is None else declared.name,
         paths=base.paths if declared.paths is None else declared.paths,
         upstream=base.upstream if declared.upstream is None else declared.upstream,
+        auth=declared.auth if declared.auth_declared else base.auth,
         stdio=base.stdio if declared.upstream is None else declared.stdio,
         direct=base.direct if declared.direct is None else declared.direct or None,
         builtin_tools=base.builtin_tools if declared.builtin_tools is None else declared.builtin_tools,

@@ -156,11 +156,20 @@ servers = _table(
     _text("upstream"),
     _text("stdio", null=True),
     _text("direct", null=True),
+    _text("auth", null=True),
     _number("builtin_tools"),
     _text("new_tools"),
     _text("changed_tools"),
     _text("status"),
     sa.UniqueConstraint("slug"),
+)
+
+upstream_secrets = _table(
+    "upstream_secrets",
+    _text("name", key=True),
+    _text("sealed"),
+    _number("changed_at"),
+    rowid=False,
 )
 
 server_paths = _table(

@@ -9,6 +9,7 @@ from typing import Any, Final
 import sqlalchemy as sa
 
 from doorward.model import (
+    AuthKind,
     ProcessPer,
     ResourceArgument,
     RuleKind,
@@ -19,6 +20,7 @@ from doorward.model import (
     TenantId,
     ToolRule,
     ToolState,
+    UpstreamCredential,
     Vetting,
 )
 from doorward.storage import records
@@ -35,6 +37,7 @@ _PUT: Final = upsert(
         table.c.upstream,
         table.c.stdio,
         table.c.direct,
+        table.c.auth,
         table.c.builtin_tools,
         table.c.new_tools,
         table.c.changed_tools,
@@ -83,6 +86,7 @@ def put_server(tx: Transaction, server: Server) -> None:
             "upstream": server.upstream,
             "stdio": None if server.stdio is None else json.dumps(asdict(server.stdio)),
             "direct": server.direct,
+            "auth": None if server.auth is None else json.dumps(asdict(server.auth)),
             "builtin_tools": int(server.builtin_tools),
             "new_tools": server.new_tools.value,
             "changed_tools": server.changed_tools.value,
@@ -172,6 +176,7 @@ def _server(row: Row, paths: Sequence[Row], rules: Sequence[Row], known: Sequenc
         status=Status(row.status),
         stdio=None if row.stdio is None else _stdio(json.loads(row.stdio)),
         direct=row.direct,
+        auth=None if row.auth is None else _auth(json.loads(row.auth)),
     )
 
 
@@ -187,6 +192,10 @@ def _stdio(kept: dict[str, Any]) -> StdioCommand:
     pairs = {name: tuple((key, value) for key, value in kept[name]) for name in ("env", "secrets")}
     texts = {name: tuple(kept[name]) for name in ("command", "relays")}
     return StdioCommand(**{**kept, **pairs, **texts, "per": ProcessPer(kept["per"])})
+
+
+def _auth(kept: dict[str, Any]) -> UpstreamCredential:
+    return UpstreamCredential(**{**kept, "kind": AuthKind(kept["kind"])})
 
 
 def _rule(row: Row) -> ToolRule:

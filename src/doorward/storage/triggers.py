@@ -32,6 +32,7 @@ _BY_TENANT: Final = {
 _GLOBALLY: Final = {
     schema.users.name: _ALL,
     schema.servers.name: _ALL,
+    schema.upstream_secrets.name: _ALL,
     schema.server_paths.name: _ALL,
     schema.tool_rules.name: _ALL,
     schema.known_tools.name: _ALL,

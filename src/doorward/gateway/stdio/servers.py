@@ -6,7 +6,7 @@ declares; the key that finds it is made of the identity of the caller, so nobody
 
 import asyncio
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -17,6 +17,7 @@ from doorward.gateway.sessions import Identity
 from doorward.gateway.stdio.bridge import Bridge
 from doorward.gateway.stdio.process import Process
 from doorward.gateway.stdio.subscribers import Session
+from doorward.gateway.upstream_auth import UpstreamAuth
 from doorward.model import Entropy, ProcessPer, Server, StdioCommand
 from doorward.protocol.mcp import MODERN_VERSION
 from doorward.stepping import as_task
@@ -28,6 +29,8 @@ QUICK: Final = 30.0
 PATIENCE: Final = (0.0, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0)
 """Seconds before the next start, after so many quick ends."""
 MAX_FAILURES: Final = 4_000
+SHORTEST_HIDDEN: Final = 4
+"""Characters of a secret that is looked for in what a process says."""
 _PATH: Final = "/usr/local/bin:/usr/bin:/bin"
 
 Key = tuple[str, ...]
@@ -44,7 +47,8 @@ class _Failures:
 class StdioServers:
     """One per process of ours. ``timeout`` is seconds until an answer begins."""
 
-    def __init__(self, *, entropy: Entropy, timeout: float) -> None:
+    def __init__(self, *, entropy: Entropy, timeout: float, auth: UpstreamAuth) -> None:
+        self._auth = auth
         self._entropy = entropy
         self._timeout = timeout
         self._bridges: dict[Key, tuple[Bridge, StdioCommand, float]] = {}
@@ -123,7 +127,7 @@ class StdioServers:
     def _session(
         self, server: Server, session_id: str | None, caller: Identity
     ) -> tuple[Bridge | None, Session | None]:  # fmt: skip
-        known = self._bridges.get(_key(server, _spec(server), caller))
+        known = self._bridges.get(self._key(server, _spec(server), caller))
         if known is None or known[0].dead is not None:
             return None, None
         return known[0], known[0].sessions.get(session_id)
@@ -131,7 +135,7 @@ class StdioServers:
     async def _bridge(self, server: Server, caller: Identity) -> Bridge:
         """Return the caller's process, started if it is not there. Raises ``UpstreamFailure``."""
         spec = _spec(server)
-        key = _key(server, spec, caller)
+        key = self._key(server, spec, caller)
         known = self._bridges.get(key)
         if known is not None and known[0].dead is None:
             known[0].used_at = asyncio.get_running_loop().time()
@@ -144,6 +148,10 @@ class StdioServers:
             task.add_done_callback(lambda done: self._started(key, done))
         # Shielded: a client that does not wait for a slow start finds it done the next time.
         return await asyncio.shield(task)
+
+    def _key(self, server: Server, spec: StdioCommand, caller: Identity) -> Key:
+        # A secret that was changed or removed is another process, at the next call.
+        return _key(server, spec, caller, self._auth.versions(secret for _, secret in spec.secrets))
 
     def _may_start(self, key: Key, spec: StdioCommand) -> None:
         if key in self._bridges:
@@ -171,7 +179,8 @@ class StdioServers:
 
     async def _start(self, key: Key, server: Server, spec: StdioCommand, caller: Identity) -> Bridge:
         began = asyncio.get_running_loop().time()
-        process = await _process(server, spec, caller)
+        secrets = {name: self._auth.secret(secret) for name, secret in spec.secrets}
+        process = await _process(server, spec, caller, secrets)
         relays = frozenset(spec.relays) if spec.per is ProcessPer.PRINCIPAL else frozenset[str]()
         bridge = Bridge(process=process, relays=relays, name=server.slug, alone=spec.per is ProcessPer.PRINCIPAL)
         bridge.sessions.name_by(self._entropy(12).hex())
@@ -219,7 +228,9 @@ class StdioServers:
         task.add_done_callback(self._ending.discard)
 
 
-async def _process(server: Server, spec: StdioCommand, caller: Identity) -> Process:
+async def _process(
+    server: Server, spec: StdioCommand, caller: Identity, secrets: Mapping[str, str]
+) -> Process:  # fmt: skip
     def filled(text: str) -> str:
         return text.replace("{tenant}", caller.tenant).replace("{user}", caller.user)
 
@@ -230,9 +241,15 @@ async def _process(server: Server, spec: StdioCommand, caller: Identity) -> Proc
         except OSError as wrong:
             raise UpstreamFailure(UpstreamError.UNREACHABLE, f"cwd: {wrong.strerror}") from wrong
     first, *rest = spec.command
-    env = {"PATH": _PATH, "LANG": "C.UTF-8", **{name: filled(value) for name, value in spec.env}}
+    env = {"PATH": _PATH, "LANG": "C.UTF-8", **{name: filled(value) for name, value in spec.env}, **secrets}
     return await Process.start(
-        [first, *map(filled, rest)], env=env, cwd=cwd, memory=spec.memory, line=spec.line, name=server.slug
+        [first, *map(filled, rest)],
+        env=env,
+        cwd=cwd,
+        memory=spec.memory,
+        line=spec.line,
+        name=server.slug,
+        hidden=[value for value in secrets.values() if len(value) >= SHORTEST_HIDDEN],
     )
 
 
@@ -242,13 +259,13 @@ def _spec(server: Server) -> StdioCommand:
     return server.stdio
 
 
-def _key(server: Server, spec: StdioCommand, caller: Identity) -> Key:
+def _key(server: Server, spec: StdioCommand, caller: Identity, secrets: Sequence[str]) -> Key:
     whose = {ProcessPer.PRINCIPAL: caller.caller, ProcessPer.TENANT: caller.caller[1:2], ProcessPer.SHARED: ()}
-    return server.id, server.upstream, *whose[spec.per]
+    return server.id, server.upstream, *secrets, *whose[spec.per]
 
 
-def _token(_server: Server, caller: Identity) -> str | None:
-    return str(caller)
+def _token(server: Server, caller: Identity) -> str | None:
+    return str(caller) if server.auth is None else None
 
 
 def _unknown() -> Answer:
