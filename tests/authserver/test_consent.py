@@ -2,6 +2,7 @@
 
 import html
 import re
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
@@ -10,6 +11,7 @@ import pytest
 from tests.authserver.deployment import ACME_MCP, C1, CIMD_URL, HARBOUR, MCP, tenant, user
 from tests.authserver.world import (
     REDIRECT,
+    STATE,
     World,
     answer_of,
     az,
@@ -324,6 +326,67 @@ async def test_who_belongs_nowhere_is_told_so(world: World, name: str) -> None:
     browser = await world.browser_of(name)
     code = {"nobody": "DW-123", "mallory": "DW-160"}[name]
     is_page(await browser.follow(await browser.open(az())), code, 403)
+
+
+@pytest.mark.parametrize(("name", "code"), [("nobody", "DW-123"), ("mallory", "DW-160")])
+async def test_B10_who_cannot_use_the_server_may_go_on_with_another_account(world: World, name: str, code: str) -> None:
+    await world.database.write(lambda tx: servers.set_tenant_servers(tx, tenant("globex").id, []))
+    browser = await world.browser_of(name)
+    page = await browser.follow(await browser.open(az()))
+    is_page(page, code, 403)
+    found = re.search(r'href="([^"]+)">Use another account<', page.text)
+    assert found is not None
+    way = urlsplit(html.unescape(found[1]))
+    back = dict(parse_qsl(way.query))
+    assert (way.path, back["switch"]) == ("/sign-in", "1")
+    await browser.sign_in("alice")
+    again = consent_of(await browser.http.get(back["next"]))
+    assert answer_of(await browser.submit(again))["state"] == STATE
+
+
+@pytest.mark.parametrize(
+    ("seconds", "of_tenant", "words"),
+    [(3600, None, "1 hour"), (5400, None, "90 minutes"), (3600, 86_400, "1 day"), (3600, 61, "61 seconds")],
+)
+async def test_G10_the_page_says_how_long_access_lasts(
+    make_world: Callable[..., World], seconds: int, of_tenant: int | None, words: str
+) -> None:
+    world = make_world(access_ttl=seconds)
+    acme = replace(tenant("acme"), access_ttl=of_tenant)
+    await world.database.write(lambda tx: accounts.update_tenant(tx, acme))
+    page = await (await world.browser_of("alice")).consent(az(scope="documents:read offline_access"))
+    assert f"until you disconnect it, 180 days at most, by tokens that work for {words} each." in page.text
+    assert f"when its access ends, after {words}" in page.text
+
+
+async def test_G10_what_cannot_renew_its_token_is_said_to_end_with_it(world: World) -> None:
+    once = replace(C1, grant_types=frozenset({"authorization_code"}))
+    await world.database.write(lambda tx: clients.update_client(tx, once))
+    page = await (await world.browser_of("alice")).consent()
+    assert "Access lasts 1 hour." in page.text
+    assert "180 days" not in page.text
+
+
+WITHDRAWALS = {
+    "disabled": replace(C1, status=Status.DISABLED),
+    "elsewhere": replace(C1, redirect_uris=("http://127.0.0.1/other",)),
+}
+
+
+@pytest.mark.parametrize("how", WITHDRAWALS)
+@pytest.mark.parametrize("prompt", ["none", "login"])
+@pytest.mark.parametrize("signed_in", [True, False])
+async def test_F10_nothing_goes_to_an_address_that_was_withdrawn_not_even_an_error(
+    world: World, how: str, prompt: str, *, signed_in: bool
+) -> None:
+    browser = await world.browser_of("alice")
+    begun = await browser.open(az(prompt=prompt))
+    await world.database.write(lambda tx: clients.update_client(tx, WITHDRAWALS[how]))
+    if not signed_in:
+        await browser.sign_out()
+    page = await browser.follow(begun)
+    assert page.status_code == 400
+    assert "location" not in page.headers
 
 
 async def test_a_tenant_that_is_not_ones_own_is_like_none_even_with_the_server_off(world: World) -> None:

@@ -478,6 +478,29 @@ async def test_a_client_may_be_one_for_devices(deployment: Deployment) -> None:
     assert (await client_of(deployment, "tv")).grant_types == {"authorization_code", "refresh_token"}
 
 
+@pytest.mark.requirement("B14")
+async def test_a_lifetime_that_was_said_is_taken_back_by_null(deployment: Deployment) -> None:
+    def document(**lifetime: Any) -> dict[str, Any]:
+        client = {"id": "portal", "name": "Portal", "redirect_uris": ["http://127.0.0.1/cb"], **lifetime}
+        return {"tenants": [{"slug": "acme", "clients": [client], **lifetime}]}
+
+    async def stored() -> list[int | None]:
+        tenants = await deployment.read(accounts.all_tenants)
+        return [tenants[0].access_ttl, (await client_of(deployment, "portal")).access_ttl]
+
+    await deployment.apply(document(access_ttl=None))
+    assert await stored() == [None, None], "what never was said can be taken back as well"
+    await deployment.apply(document(access_ttl=600))
+    assert await deployment.plan(document()) == []
+    assert await stored() == [600, 600]
+    assert (await deployment.apply(document(access_ttl=None))).lines == [
+        "tenant acme: access token lifetime", "client portal “Portal”: access token lifetime",
+    ]  # fmt: skip
+    assert await stored() == [None, None]
+    assert await deployment.plan(document(access_ttl=None)) == []
+    assert "or null" in await refusal(deployment, document(access_ttl=0))
+
+
 async def test_what_a_client_is_for_changes_and_what_is_not_said_stays(deployment: Deployment) -> None:
     await deployment.apply(TEAM)
     await deployment.apply(machines(JOB))

@@ -13,7 +13,7 @@ from typing import Final
 from typing_extensions import override
 
 from doorward import audit
-from doorward.authserver import admission, approval, device
+from doorward.authserver import admission, approval, device, lifetimes
 from doorward.authserver.approval import ConsentRules
 from doorward.authserver.choices import Choice, choices, earlier, grantable
 from doorward.authserver.connections import narrow
@@ -56,6 +56,10 @@ class Question:
     choices: Sequence[Choice]
     chosen: Choice
     catalogue: Sequence[PermissionEntry]
+    access_seconds: int
+    """How long one access token works."""
+    longest_seconds: int
+    """How long the client may stay, if it may renew its token."""
 
     @property
     def form(self) -> ShownForm:
@@ -128,7 +132,7 @@ def question(
     words for a tenant that exists and one that does not (ruling 8). Raises ``NotAdmitted`` where an administrator has
     to allow the client first.
     """
-    client, endpoint = _asker(reader, pending, rules), _endpoint(reader, pending, rules)
+    client, endpoint = asker(reader, pending, rules), _endpoint(reader, pending, rules)
     catalogue = permissions.catalogue(reader)
     found = choices(reader, pending, user, client, endpoint, browser)
     if not found:
@@ -137,9 +141,11 @@ def question(
     wanted = [choice for choice in found if choice.tenant.slug == tenant_slug]
     useful = [choice for choice in found if choice.allowed - OIDC_SCOPES]
     chosen = [*wanted, *useful, *found][0]
+    access = lifetimes.access_ttl(reader, client.id, chosen.tenant.id, default=rules.access_ttl)
     return Question(
-        pending=pending, client=client, endpoint=endpoint, user=user, choices=found, chosen=chosen, catalogue=catalogue
-    )
+        pending=pending, client=client, endpoint=endpoint, user=user, choices=found, chosen=chosen, catalogue=catalogue,
+        access_seconds=access, longest_seconds=rules.refresh_absolute,
+    )  # fmt: skip
 
 
 def approve(  # noqa: PLR0913
@@ -158,7 +164,7 @@ def approve(  # noqa: PLR0913
         raise PageError(faults.REQUEST_FOREIGN, reason=f"not on the page: {sorted(ticked - set(form.shown))[:5]}")
     user = _answering_user(tx, form)
     _lock(tx, pending, user, tenant_slug, browser)
-    client, endpoint = _asker(tx, pending, rules), _endpoint(tx, pending, rules)
+    client, endpoint = asker(tx, pending, rules), _endpoint(tx, pending, rules)
     found = choices(tx, pending, user, client, endpoint, browser)
     choice = next((each for each in found if each.tenant.slug == tenant_slug), None)
     if choice is None:
@@ -224,7 +230,7 @@ def deny(
     """Tell the client no, once. Nothing is kept but the event; the client may ask again (G12)."""
     pending = form.pending
     user = _answering_user(tx, form)
-    client = _asker(tx, pending, rules)
+    client = asker(tx, pending, rules)
     _claim(tx, pending, now, None)
     audit.record(
         tx, name="connection:denied", at=now, actor_id=user.id, subject=pending.id,
@@ -238,8 +244,11 @@ def deny(
     return Answered(error_location(refusal))
 
 
-def _asker(reader: Reader, pending: Pending, rules: ConsentRules) -> Client:
-    """Return the client as it is now: disabled, or with other redirect URIs, it gets no answer (F10, G8)."""
+def asker(reader: Reader, pending: Pending, rules: ConsentRules) -> Client:
+    """Return the client as it is now: disabled, or with other redirect URIs, it gets no answer (F10, G8).
+
+    Raises ``PageError``, which goes nowhere.
+    """
     request = pending.request
     client = rules.directory.asking(reader, request.client_id)
     if client is None or client.status is not Status.ACTIVE:

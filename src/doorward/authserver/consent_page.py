@@ -16,7 +16,8 @@ from doorward.model import SECOND, ClientKind, PermissionEntry
 from doorward.protocol import redirect_uri
 from doorward.protocol.device import grouped
 from doorward.protocol.scope import EMAIL, OFFLINE_ACCESS, OIDC_SCOPES, OPENID, PROFILE
-from doorward.web.words import initials
+from doorward.protocol.token import REFRESH_TOKEN
+from doorward.web.words import duration, initials
 
 CONSENT_PATH: Final = "/oauth/consent"
 SIGN_IN_PATH: Final = "/sign-in"
@@ -67,10 +68,20 @@ def context(
         "only_signs_in": not set(question.pending.scopes) - OIDC_SCOPES,
         "groups": _groups(question, _ticked(question, again)),
         "nothing": not question.chosen.allowed - {OFFLINE_ACCESS, PROFILE, EMAIL},
+        "lasts": _lasts(question),
         "message": None if again is None else again.message,
         "remember_days": consent_memory.LIFETIME // DAY if consent_memory.may_be_remembered(question) else None,
         "request": sealed_form,
         "switch_url": sign_in_url(sealed_request, again=True),
+    }
+
+
+def _lasts(question: Question) -> dict[str, str | None]:
+    """Return how long a token works and, where the client may renew it, how long it may stay (G10)."""
+    renews = REFRESH_TOKEN in question.client.grant_types
+    return {
+        "token": duration(question.access_seconds),
+        "stay": duration(question.longest_seconds) if renews else None,
     }
 
 

@@ -23,6 +23,7 @@ from doorward.protocol.token import DEVICE_CODE
 from doorward.provisioning.change import Change, IssuedSecret, Writing, differences
 from doorward.provisioning.document import ClientDeclared, Document, TenantDeclared
 from doorward.provisioning.reading import refuse
+from doorward.provisioning.values import lifetime_of
 from doorward.storage import accounts, clients, servers
 from doorward.storage.database import Reader
 
@@ -134,7 +135,7 @@ def _merged(reader: Reader, slug: str, entry: ClientDeclared) -> Client:
             redirect_uris=base.redirect_uris if entry.redirect_uris is None else entry.redirect_uris,
             auth_method=entry.auth_method,
             scope_limit=base.scope_limit if entry.scopes is None else entry.scopes,
-            access_ttl=base.access_ttl if entry.access_ttl is None else entry.access_ttl,
+            access_ttl=lifetime_of(base.access_ttl, entry.access_ttl),
             **_keys(base, entry),
             id_token_signed_response_alg=entry.id_token_alg or base.id_token_signed_response_alg,
             post_logout_redirect_uris=(

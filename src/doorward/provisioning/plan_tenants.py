@@ -10,6 +10,7 @@ from doorward.policy.permission import BUILT_IN_ROLES
 from doorward.provisioning.change import Change, Writing, differences
 from doorward.provisioning.document import Document, MemberDeclared, RoleDeclared, TenantDeclared
 from doorward.provisioning.reading import refuse
+from doorward.provisioning.values import lifetime_of
 from doorward.storage import accounts, permissions, servers
 from doorward.storage.database import Reader
 
@@ -56,7 +57,7 @@ def _itself(declared: TenantDeclared, stored: Tenant | None) -> list[Change]:
 def _merged(stored: Tenant, declared: TenantDeclared) -> Tenant:
     return replace(
         stored,
-        access_ttl=stored.access_ttl if declared.access_ttl is None else declared.access_ttl,
+        access_ttl=lifetime_of(stored.access_ttl, declared.access_ttl),
         rates=stored.rates if declared.rates is None else declared.rates,
         name=stored.name if declared.name is None else declared.name,
         status=stored.status if declared.status is None else declared.status,

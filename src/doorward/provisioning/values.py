@@ -13,6 +13,8 @@ from doorward.provisioning.reading import Place
 SHORTEST: Final = 60
 LONGEST: Final = 30 * 86_400
 MOST_CALLS: Final = 10**9
+USUAL: Final = 0
+"""A lifetime that is written as null: the usual one, whatever was said before."""
 
 T = TypeVar("T")
 Kind = TypeVar("Kind", bound=StrEnum)
@@ -58,12 +60,14 @@ def flag(place: Place | None) -> bool | None:
 
 
 def lifetime(place: Place | None) -> int | None:
-    """Return how long access tokens live, in seconds (B14)."""
+    """Return how long access tokens live, in seconds (B14); ``USUAL`` where it says null, None where it says nothing."""
     if place is None:
         return None
     seconds = place.value
+    if seconds is None:
+        return USUAL
     if type(seconds) is not int or not SHORTEST <= seconds <= LONGEST:
-        place.refuse("no lifetime of an access token", f"Write seconds, {SHORTEST} to {LONGEST} (30 days)")
+        place.refuse("no lifetime of an access token", f"Write seconds, {SHORTEST} to {LONGEST} (30 days), or null")
     return seconds
 
 
@@ -76,6 +80,11 @@ def rates(place: Place | None) -> Rates | None:
         if type(number.value) is not int or not 0 <= number.value <= MOST_CALLS:
             number.refuse("no number of calls", f"Write 0 for no limit, or 1 to {MOST_CALLS}")
     return Rates(**{name: number.value for name, number in numbers.items()})
+
+
+def lifetime_of(stored: int | None, declared: int | None) -> int | None:
+    """Return what becomes of a stored lifetime: nothing said keeps it, null takes it back."""
+    return stored if declared is None else declared or None
 
 
 def choice(place: Place | None, kind: type[Kind]) -> Kind | None:

@@ -66,14 +66,20 @@ class Plan:
 
 
 class Statement:
-    """A statement of either dialect. ``columns`` are those that an INSERT or UPDATE sets from parameters."""
+    """A statement of either dialect. ``columns`` are those that an INSERT or UPDATE sets from parameters.
+
+    Text is SQL with parameters like ``:name``, for both; in a mapping it is as that dialect's driver wants it.
+    """
 
     __slots__ = ("_columns", "_plans", "_sources")
 
     def __init__(
         self, source: ClauseElement | str | Mapping[str, ClauseElement | str], columns: Sequence[str] = ()
     ) -> None:
-        self._sources = source if isinstance(source, Mapping) else dict.fromkeys(DIALECTS, source)
+        if isinstance(source, str):
+            self._sources: Mapping[str, ClauseElement | str] = {SQLITE: source, POSTGRESQL: _for_psycopg(source)}
+        else:
+            self._sources = source if isinstance(source, Mapping) else dict.fromkeys(DIALECTS, source)
         self._columns = list(columns) or None
         self._plans: dict[str, Plan] = {}
 
@@ -87,12 +93,18 @@ class Statement:
     def _compile(self, dialect: str) -> Plan:
         source = self._sources[dialect]
         if isinstance(source, str):
-            text = re.sub(r"(?<![:\w]):([a-z_]+)", r"%(\1)s", source) if dialect == POSTGRESQL else source
-            return Plan(text, {}, returning=_returns_rows(text))
+            return Plan(source, {}, returning=_returns_rows(source))
         compiled = source.compile(dialect=DIALECTS[dialect], column_keys=self._columns)
         constants = {name: value for name, value in compiled.params.items() if value is not None}
         text = str(compiled)
         return Plan(text, constants, returning=_returns_rows(text))
+
+
+def _for_psycopg(text: str) -> str:
+    """Return SQL with ``%(name)s`` for ``:name`` outside of literals, and each per cent sign that is meant as one twice."""
+    parts = re.split(r"('(?:[^']|'')*')", text.replace("%", "%%"))
+    parts[::2] = (re.sub(r"(?<![:\w]):([a-z_]+)", r"%(\1)s", part) for part in parts[::2])
+    return "".join(parts)
 
 
 def select(source: sa.Table, *where: sa.Column[Any], order: Sequence[Any] = ()) -> Statement:

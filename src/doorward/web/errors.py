@@ -54,8 +54,8 @@ class Errors:
             case RedirectableError():
                 return Response(status_code=303, headers={"Location": error_location(error), **_NO_STORE})
             case PageError():
-                headers = error.headers if isinstance(error, Refused) else {}
-                return self.page(request, error.fault, error.status, cause=error.public, headers=headers)
+                headers, link = (error.headers, error.link) if isinstance(error, Refused) else ({}, None)
+                return self.page(request, error.fault, error.status, cause=error.public, headers=headers, link=link)
             case OAuthError():
                 return _oauth(error)
             case _:
@@ -69,11 +69,12 @@ class Errors:
         *,
         cause: str | None = None,
         headers: dict[str, str] | None = None,
+        link: tuple[str, str] | None = None,
     ) -> Response:
-        """Return the error page of ``fault``."""
+        """Return the error page of ``fault``; ``link`` as for ``Refused``."""
         response = self._pages.render(
             "error.html", status=status, fault=fault, cause=cause or fault.cause, time_of_error=self._now(),
-            request_id=request_id.of(request), unchanged=status < HTTPStatus.INTERNAL_SERVER_ERROR,
+            request_id=request_id.of(request), unchanged=status < HTTPStatus.INTERNAL_SERVER_ERROR, link=link,
         )  # fmt: skip
         response.headers.update(headers or {})
         return response

@@ -7,7 +7,10 @@ from doorward.protocol.faults import Fault
 
 
 class Refused(PageError):  # noqa: N818  (an answer)
-    """Answered as the error page of ``fault`` with ``status`` (4xx or 503) and ``headers``."""
+    """Answered as the error page of ``fault`` with ``status`` (4xx or 503) and ``headers``.
+
+    ``link`` is a way on, if the person has one: a path of ours and its words.
+    """
 
     def __init__(
         self,
@@ -17,7 +20,9 @@ class Refused(PageError):  # noqa: N818  (an answer)
         reason: str,
         public: str | None = None,
         headers: Mapping[str, str] | None = None,
+        link: tuple[str, str] | None = None,
     ) -> None:
         super().__init__(fault, reason=reason, public=public)
         self.status = status
         self.headers = dict(headers or {})
+        self.link = link

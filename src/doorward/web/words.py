@@ -30,6 +30,15 @@ def initials(name: str) -> str:
     return "".join(letters[:1] + letters[1:][-1:]).upper() or "?"
 
 
+def duration(seconds: int) -> str:
+    """Return a time in the largest unit that says it exactly: ``180 days``, ``1 hour``, ``90 minutes``."""
+    for unit, word in ((86_400, "day"), (3600, "hour"), (60, "minute")):
+        if seconds >= unit and seconds % unit == 0:
+            number = seconds // unit
+            return f"{number} {word}" if number == 1 else f"{number} {word}s"
+    return f"{seconds} seconds"
+
+
 def cut(name: str) -> str:
     """Return a name that somebody else chose, in one line of at most ``MAX_NAME`` characters."""
     line = " ".join(name.split())

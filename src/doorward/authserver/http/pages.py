@@ -174,12 +174,11 @@ class AuthorizationPages:
     async def _answer(self, request: Request, shown: ShownForm, submitted: Form) -> Answered | AskAgain | None:
         """Return what the answer came to; None where the person has to sign in (again) first."""
         now, secret, name = self._with.now(), self._with.cookies.session(request), request_id.of(request)
-        signed_in = await self._with.database.read(lambda reader: self._with.session(reader, secret, now))
-        step = authorize.next_step(shown.pending, signed_in, issuer=self._with.public_url)
+        step = await self._with.database.read(
+            lambda reader: self._step(reader, shown.pending, self._with.session(reader, secret, now), now)
+        )
         if isinstance(step, SignIn):
             return None
-        if isinstance(step, Answer):
-            raise step.error
         if step.user.id != shown.user_id:
             raise Refused(faults.REQUEST_FOREIGN, status=403, reason="form of another user")
         trail(request).user_id = step.user.id
@@ -231,10 +230,10 @@ class AuthorizationPages:
                 _took(trail(request), answered)
                 return see_other(answered.location)
         self._keep_silent(pending)
-        browser = self._with.cookies.browser_id(request) or ""
-        sealed = self._with.envelopes.seal_request(pending, browser, entropy=self._with.entropy)
+        sealed = self._sealed(request, pending)
         if isinstance(found, SignIn):
             return see_other(sign_in_url(sealed, again=found.again))
+        browser = self._with.cookies.browser_id(request) or ""
         form_seal = self._with.envelopes.seal_form(found.form, browser, entropy=self._with.entropy)
         status = 200 if again is None or again.message is None else 422
         return self._with.pages.render(
@@ -245,22 +244,23 @@ class AuthorizationPages:
             ),
         )  # fmt: skip
 
+    def _sealed(self, request: Request, pending: Pending) -> str:
+        browser = self._with.cookies.browser_id(request) or ""
+        return self._with.envelopes.seal_request(pending, browser, entropy=self._with.entropy)
+
     async def _asked(self, request: Request, pending: Pending, again: AskAgain | None) -> SignIn | Question:
         """Return what has to happen now, and leave it in the trail."""
         now, secret = self._with.now(), self._with.cookies.session(request)
-        rules, installed = self._consent_rules, self._installed_here(request, pending)
+        installed, slug = self._installed_here(request, pending), None if again is None else again.tenant_slug
 
         def look(reader: Reader) -> SignIn | Question:
-            step = authorize.next_step(pending, self._with.session(reader, secret, now), issuer=self._with.public_url)
-            if isinstance(step, Answer):
-                raise step.error
+            step = self._step(reader, pending, self._with.session(reader, secret, now), now)
             if isinstance(step, SignIn):
                 return step
-            if pending.device is not None and not device.still_waits(reader, pending, now):
-                raise PageError(faults.REQUEST_EXPIRED, reason=f"device request {pending.id} is over")
-            slug = None if again is None else again.tenant_slug
             with self._silent(pending):
-                return consent.question(reader, pending, step.user, rules=rules, tenant_slug=slug, browser=installed)
+                return consent.question(
+                    reader, pending, step.user, rules=self._consent_rules, tenant_slug=slug, browser=installed
+                )
 
         mine = trail(request)
         mine.about(pending, self._with.public_url)
@@ -270,11 +270,26 @@ class AuthorizationPages:
         except NotAdmitted as refused:
             mine.user_id, mine.tenant_id = refused.user.id, refused.tenant.id
             raise
+        except Refused as refused:
+            if refused.fault in {faults.NO_TENANT, faults.SERVER_OFF}:
+                refused.link = sign_in_url(self._sealed(request, pending), again=True), "Use another account"
+            raise
         if isinstance(found, SignIn):
             mine.step = Step.SIGN_IN
         else:
             mine.user_id, mine.tenant_id = found.user.id, found.chosen.tenant.id
         return found
+
+    def _step(self, reader: Reader, pending: Pending, signed_in: SignedIn | None, now: Instant) -> SignIn | Consent:
+        """Return what the request needs now. Raises what the client is told at once, or that nothing goes to it."""
+        # First, and never silent: nothing goes to an address that is not the client's any more, not even an error.
+        consent.asker(reader, pending, self._consent_rules)
+        step = authorize.next_step(pending, signed_in, issuer=self._with.public_url)
+        if isinstance(step, Answer):
+            raise step.error
+        if isinstance(step, Consent) and pending.device is not None and not device.still_waits(reader, pending, now):
+            raise PageError(faults.REQUEST_EXPIRED, reason=f"device request {pending.id} is over")
+        return step
 
     async def _answer_as_before(self, request: Request, asked: Question) -> Answered | None:
         """Approve without a page what the person wants to be approved without one; None where there has to be one."""
