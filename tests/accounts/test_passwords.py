@@ -1,6 +1,7 @@
 """Hashing."""
 
 import asyncio
+import os
 from collections.abc import Iterator
 
 import pytest
@@ -54,3 +55,11 @@ async def test_a_hash_of_older_cost_still_fits_and_wants_to_be_renewed(pool: Pas
     old = PasswordHasher(time_cost=1, memory_cost=8192, parallelism=1).hash("hunter2")
     assert await pool.verify(old, "hunter2")
     assert pool.needs_rehash(old)
+
+
+@pytest.mark.skipif(not hasattr(os, "SCHED_IDLE"), reason="the kernel knows no idle class")
+async def test_N18_hashing_yields_to_everybody_and_nothing_else_does() -> None:
+    pool = PasswordPool(max_workers=1, queue_limit=4)
+    assert await pool._run(lambda: os.sched_getscheduler(0), stranger=False) == os.SCHED_IDLE
+    assert os.sched_getscheduler(0) != os.SCHED_IDLE
+    pool.close()
