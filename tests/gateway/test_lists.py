@@ -30,10 +30,65 @@ async def test_K2_no_trace_of_a_hidden_tool_in_any_page(world: World, recorder: 
         assert set(answered(response)) <= {"tools", "nextCursor", "resultType", "cacheScope", "ttlMs"}
 
 
-async def test_K3_a_cursor_does_not_carry_its_owners_rights(world: World) -> None:
+LISTS = ("tools/list", "prompts/list", "resources/list", "resources/templates/list")
+
+
+async def test_K3_a_cursor_is_good_for_its_caller_and_its_list_only(world: World, recorder: Recorder) -> None:
+    def paged(request: Request) -> bytes:
+        whole = default(request)
+        if request.method not in LISTS or request.message["params"].get("cursor"):
+            return whole
+        return result(request, {**json.loads(whole.partition(b"\r\n\r\n")[2])["result"], "nextCursor": "page 2 \u00fc"})
+
+    recorder.answer = paged
+    bob, alice, mallory = await world.key("bob"), await world.key("alice"), await world.key("mallory")
+    token = await world.token("bob", READ)
+    for method in LISTS:
+        cursor = answered(await world.modern(bob, method))["nextCursor"]
+        assert cursor == answered(await world.modern(bob, method))["nextCursor"], "the same, however often it is asked"
+        assert "page" not in cursor
+        recorder.forget()
+        assert (await world.modern(bob, method, {"cursor": cursor})).status_code == 200
+        assert recorder.requests[-1].message["params"]["cursor"] == "page 2 \u00fc"
+        recorder.forget()
+        for caller, asked, given, path in (
+            (alice, method, cursor, "/mcp"), (mallory, method, cursor, "/mcp"), (token, method, cursor, "/mcp"),
+            (bob, LISTS[LISTS.index(method) - 1], cursor, "/mcp"), (bob, method, cursor, "/other"),
+            (bob, method, cursor[:-1], "/mcp"), (bob, method, "A" + cursor, "/mcp"), (bob, method, "page 2 \u00fc", "/mcp"),
+            (bob, method, "' OR 1=1--", "/mcp"), (bob, method, "", "/mcp"),
+        ):  # fmt: skip
+            response = await world.modern(caller, asked, {"cursor": given}, path=path)
+            assert (response.status_code, response.json()["error"]["code"]) == (400, -32602), (asked, given)
+        assert recorder.seen() == []
+
+
+async def test_K3_after_a_revocation_a_cursor_shows_what_may_be_seen_then(world: World, recorder: Recorder) -> None:
+    recorder.answer = lambda request: (
+        result(request, {"tools": TOOLS, **({} if request.message["params"].get("cursor") else {"nextCursor": "2"})})
+        if request.method == "tools/list"
+        else default(request)
+    )
     bob = await world.key("bob")
-    response = await world.modern(bob, "tools/list", {"cursor": "of-alice"})
-    assert "drop_db" not in response.text
+    cursor = answered(await world.modern(bob, "tools/list"))["nextCursor"]
+    await world.role("bob", "viewer")
+    second = answered(await world.modern(bob, "tools/list", {"cursor": cursor}))
+    assert [tool["name"] for tool in second["tools"]] == ["echo", "whoami"]
+
+
+@pytest.mark.parametrize("broken", [{"nextCursor": "\ud800"}, {"requestState": "\ud800"}])
+async def test_K3_K17_half_a_character_for_later_is_an_upstream_error(
+    world: World, recorder: Recorder, broken: dict[str, str]
+) -> None:
+    bob = await world.key("bob")
+    await world.listed(bob)
+    recorder.answer = lambda request: (
+        result(request, {"tools": [], "content": [], **broken})
+        if request.method in {"tools/list", "tools/call"} and not Recorder._own(request)
+        else default(request)
+    )
+    method = "tools/list" if "nextCursor" in broken else "tools/call"
+    response = await world.modern(bob, method, {"name": "echo", "arguments": {}} if "call" in method else {})
+    assert response.status_code == 502
 
 
 @pytest.mark.parametrize("method", ["tools/list", "resources/list", "resources/templates/list", "prompts/list"])

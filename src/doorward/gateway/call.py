@@ -17,6 +17,13 @@ from doorward.protocol.errors import JsonRpcError
 from doorward.protocol.faults import Fault
 from doorward.protocol.jsonrpc import INTERNAL_ERROR, params_invalid, refusal
 
+_OK: Final = 200
+_LISTS: Final[Mapping[str, str]] = {
+    "tools": "tools/list",
+    "prompts": "prompts/list",
+    "resources": "resources/list",
+    "resourceTemplates": "resources/templates/list",
+}
 BAD_GATEWAY, UNAVAILABLE, GATEWAY_TIMEOUT = 502, 503, 504
 _FAILURES: Final[Mapping[UpstreamError, tuple[int, Fault]]] = {
     UpstreamError.UNREACHABLE: (BAD_GATEWAY, faults.UPSTREAM_UNREACHABLE),
@@ -74,7 +81,7 @@ def thing(ask: mcp.Ask) -> str | None:
 
 
 def outgoing(call: Call, binding: Binding) -> dict[str, Any]:
-    """Return the message as the upstream gets it. Raises ``JsonRpcError`` for a ``requestState`` of somebody else."""
+    """Return the message as the upstream gets it. Raises ``JsonRpcError`` for somebody else's state or cursor."""
     message, params = call.message, call.message.get("params")
     if not isinstance(params, dict):
         return message
@@ -87,6 +94,8 @@ def outgoing(call: Call, binding: Binding) -> dict[str, Any]:
     if "requestState" in params:
         # In the older revisions too, which have none: what is wrapped can be read, and must not come back unwrapped.
         changes["requestState"] = _state(call, binding, params["requestState"])
+    if isinstance(call.ask, mcp.Listing) and call.ask.cursor is not None:
+        changes["cursor"] = _cursor(call, binding, call.ask.cursor)
     if "task" in params:
         # Tasks are not served here, so a call is made as an ordinary one.
         params = {name: value for name, value in params.items() if name != "task"}
@@ -95,14 +104,45 @@ def outgoing(call: Call, binding: Binding) -> dict[str, Any]:
 
 
 def incoming(call: Call, binding: Binding, result: dict[str, Any]) -> dict[str, Any]:
-    """Return a result with its ``requestState`` bound to this caller and thing (K17)."""
+    """Return a result with its ``requestState`` bound to this caller and thing (K17), its cursor to caller and list.
+
+    Raises ``Rejected`` for one that is no text.
+    """
     state = result.get("requestState")
-    if not isinstance(state, str):
-        return result
-    wrapped = binding.wrap_state(
-        call.view.principal, call.server.id, call.message["method"], call.name or "", state
-    )  # fmt: skip
+    try:
+        if isinstance(call.ask, mcp.Listing):
+            result = cursor_bound(result, call.view, binding)
+        if not isinstance(state, str):
+            return result
+        wrapped = binding.wrap_state(
+            call.view.principal, call.server.id, call.message["method"], call.name or "", state
+        )  # fmt: skip
+    except UnicodeEncodeError as broken:
+        # Half of a surrogate pair: it could never come back.
+        raise Rejected(_OK, "requestState or nextCursor is not text") from broken
     return {**result, "requestState": wrapped}
+
+
+def cursor_bound(result: dict[str, Any], view: View, binding: Binding) -> dict[str, Any]:
+    """Return a list with its ``nextCursor`` bound to the caller and this list (K3).
+
+    Raises ``UnicodeEncodeError`` for half of a surrogate pair.
+    """
+    cursor = result.get("nextCursor")
+    method = next((method for member, method in _LISTS.items() if member in result), None)
+    if not isinstance(cursor, str) or method is None:
+        return result
+    return {
+        **result,
+        "nextCursor": binding.wrap_cursor(view.principal, view.governed.server.id, method, cursor),
+    }
+
+
+def _cursor(call: Call, binding: Binding, presented: str) -> str:
+    cursor = binding.unwrap_cursor(call.view.principal, call.server.id, call.message["method"], presented)
+    if cursor is None:
+        raise params_invalid("the cursor was not given to this caller for this list", call.ask.id)
+    return cursor
 
 
 def _state(call: Call, binding: Binding, presented: Any) -> str:

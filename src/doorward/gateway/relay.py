@@ -68,15 +68,22 @@ class WholeRelay:
         result = message.get("result")
         if not isinstance(result, dict):
             return body if call.held is None else written({**message, "id": call.ask.id})
-        seen = incoming(call, self._binding, narrow(call.ask, result, call.view))
+        seen = self._seen(call, result)
         if seen is result and call.held is None:
             return body
         encoded = written(seen)
         if isinstance(call.ask, mcp.Listing):
-            self._lists.put(call, body, encoded)
+            if "nextCursor" not in seen:  # A cursor is one caller's; the rest is the same for all who see the same.
+                self._lists.put(call, body, encoded)
             if tools := news(call.ask, result, call.view):
                 self._catalogue.learn(call.view.governed, call.view.principal, tools)
         return response(call.ask.id, encoded)
+
+    def _seen(self, call: Call, result: dict[str, Any]) -> dict[str, Any]:
+        try:
+            return incoming(call, self._binding, narrow(call.ask, result, call.view))
+        except Rejected as rejected:
+            raise upstream_refusal(rejected, call.ask.id) from rejected
 
 
 def refuse_foreign(call: Call, answer: Answer) -> None:

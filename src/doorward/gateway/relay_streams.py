@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from typing import Any, Final
 
 from doorward.gateway import answers, sse
-from doorward.gateway.call import Call, upstream_refusal
+from doorward.gateway.call import Call, cursor_bound, upstream_refusal
 from doorward.gateway.exchange import JSON, NO_STORE, NO_TRANSFORM, STREAM, Exchange, Header, Refusal
 from doorward.gateway.http_connection import Answer, UpstreamError, UpstreamFailure
 from doorward.gateway.lenient_json import decoded, written
@@ -130,7 +130,11 @@ class StreamRelay:
             return NOTHING
         data, result = event.data, message.get("result")
         if isinstance(result, dict):
-            data = written({**message, "result": narrow_replayed(result, stream.view)})
+            narrowed = narrow_replayed(result, stream.view)
+            try:
+                data = written({**message, "result": cursor_bound(narrowed, stream.view, self._binding)})
+            except UnicodeEncodeError:
+                return NOTHING
         return self._encoded(stream, session_id, event, data)
 
     def _encoded(self, stream: OpenStream, session_id: str | None, event: sse.Event, data: bytes | None) -> bytes:

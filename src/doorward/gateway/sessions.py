@@ -1,7 +1,7 @@
 """What an upstream hands to a client for later, wrapped so that only the same caller can bring it back.
 
-Session ids of the older revisions, SSE event ids and the ``requestState`` of 2026-07-28 are ours to protect: an upstream
-that serves many people through one gateway may know a thing by its id alone (K17, K21, K22). No table: a keyed hash
+Session ids of the older revisions, SSE event ids, cursors of lists and the ``requestState`` of 2026-07-28 are ours to
+protect: an upstream that serves many people through one gateway may know a thing by its id alone (K3, K17, K21, K22). No table: a keyed hash
 binds the upstream's value to owner, tenant, credential and server, so any node can check it.
 """
 
@@ -68,6 +68,14 @@ class Binding:
     ) -> str | None:
         """Return the upstream's ``requestState``, or None."""
         return self._unwrap(_bound("state", principal, server_id, method, name), presented)
+
+    def wrap_cursor(self, principal: Principal, server_id: ServerId, method: str, cursor: str) -> str:
+        """Return the cursor of a next page that the client gets; good for the same list of the same caller (K3)."""
+        return self._wrap(_bound("cursor", principal, server_id, method), cursor)
+
+    def unwrap_cursor(self, principal: Principal, server_id: ServerId, method: str, presented: str) -> str | None:
+        """Return the upstream's cursor, or None."""
+        return self._unwrap(_bound("cursor", principal, server_id, method), presented)
 
     def _wrap(self, bound: bytes, value: str) -> str:
         raw = value.encode("utf-8")
