@@ -62,6 +62,7 @@ bench: .venv/.dev .cache/bench.stamp
 
 gateway-fuzz: .venv/.dev
 	REVOCATION_CALLS=50000 $(BIN)/python -m pytest --timeout=0 -s tests/gateway/test_revocation.py -k no_call
+	FUZZ_MESSAGES=200000 $(BIN)/python -m pytest --timeout=0 tests/gateway/test_fuzz.py
 
 policy-fuzz: .venv/.dev
 	POLICY_CASES=10000000 $(BIN)/python -m pytest --timeout=0 tests/policy/test_reference.py
