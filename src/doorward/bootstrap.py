@@ -39,16 +39,23 @@ from doorward.dashboard.attempts import AttemptsPage
 from doorward.dashboard.keys import KeysPage
 from doorward.dashboard.notices import Notices
 from doorward.dashboard.signed_in import Home, SignedIn
+from doorward.gateway.http_pool import HttpPool
+from doorward.gateway.identity import Identities
 from doorward.gateway.key_uses import KeyUses
 from doorward.gateway.places import AtOnce
+from doorward.gateway.probe import Health, probe
 from doorward.gateway.proxy import Gateway
 from doorward.gateway.rates import Ceilings, ceilings
+from doorward.gateway.stdio.servers import StdioServers
+from doorward.gateway.upstream import Upstream
+from doorward.gateway.upstream_auth import UpstreamAuth
 from doorward.logs import configure_logs
-from doorward.model import Entropy, Instant, Rates
+from doorward.model import Entropy, Instant, Rates, TenantId
 from doorward.server import App
 from doorward.settings import RateSettings, Settings, SettingsError
-from doorward.storage import housekeeping
+from doorward.storage import housekeeping, permissions, servers
 from doorward.storage import keys as stored_keys
+from doorward.storage import upstream_secrets as stored_secrets
 from doorward.storage.database import Database, Reader, Transaction
 from doorward.storage.events import CallEvent
 from doorward.storage.keys import SigningKeyRow
@@ -68,6 +75,7 @@ from doorward.web.static_files import StaticFiles
 
 TEMPLATE_PACKAGES: Final = ("doorward.accounts", "doorward.authserver", "doorward.dashboard")
 KEY_BYTES: Final = 32
+PROBE_SECONDS: Final = 20.0
 NO_OVERLAP: Final = Overlap(before=0, after=0)
 _KEY_CHECK: Final = "key_check"
 
@@ -195,11 +203,7 @@ async def build(core: Core) -> App:
         fingerprinter=core.fingerprinter,
         prefix=settings.api_keys.prefix,
     )
-    issuer = TokenIssuer(
-        issuer=settings.public_url,
-        keys=core.keys.current,
-        refresh_keys={"1": derive(core.master_key, "refresh/1")},
-    )
+    issuer = _issuer(core)
     static = StaticFiles()
     pages = Pages(public_url=settings.public_url, static=static, packages=TEMPLATE_PACKAGES)
     errors = Errors(pages=pages, now=core.now)
@@ -254,6 +258,14 @@ def _doors(core: Core, routes: Sequence[Route], errors: Errors) -> tuple[FrontDo
     https = core.settings.public_url.startswith("https:")
     front = FrontDoor(router(routes), errors=errors, entropy=core.entropy, https=https)
     return front, DirectPages(front, [route for route in routes if route.path in DIRECT_PATHS])
+
+
+def _issuer(core: Core) -> TokenIssuer:
+    return TokenIssuer(
+        issuer=core.settings.public_url,
+        keys=core.keys.current,
+        refresh_keys={"1": derive(core.master_key, "refresh/1")},
+    )
 
 
 async def _tidy(core: Core) -> None:
@@ -369,6 +381,44 @@ def _surfaces(
         *attempts_page.routes(),
         *resources.routes(),
     ]
+
+
+@dataclass(frozen=True, slots=True)
+class _AnyTenant:
+    """For a server that no tenant has enabled."""
+
+    tenant_id: TenantId = TenantId("")
+    tenant_slug: str = "none"
+    tenant_name: str = ""
+
+
+async def probed(core: Core, slugs: Sequence[str]) -> dict[str, Health]:
+    """Ask the active servers (those of ``slugs``, or all) how they are. Raises ``SettingsError`` for an unknown slug."""
+    known, sealed, catalogue = await core.database.read_long(
+        lambda reader: (
+            {server.slug: server for server in servers.servers(reader)},
+            stored_secrets.sealed_secrets(reader),
+            permissions.catalogue(reader),
+        )
+    )
+    for slug in slugs:
+        if slug not in known:
+            raise SettingsError(f"there is no active server {slug!r}. Known here: {', '.join(known) or 'none'}.")
+    auth = UpstreamAuth(lambda: sealed, partial(upstream_secrets.unseal, sealer=core.sealer))
+    pool = HttpPool(first_byte_timeout=PROBE_SECONDS)
+    commands = StdioServers(entropy=core.entropy, timeout=PROBE_SECONDS, auth=auth)
+    upstream = Upstream(pool, commands, auth)
+    identities = Identities(_issuer(core), now=core.now, entropy=core.entropy)
+    words = {entry.permission: entry for entry in catalogue}
+    try:
+        return {
+            slug: await probe(upstream, server, identities.of_gateway(server, _AnyTenant(), words))
+            for slug, server in known.items()
+            if not slugs or slug in slugs
+        }
+    finally:
+        await commands.close()
+        await pool.close()
 
 
 def client_directory(settings: Settings) -> ClientDirectory:

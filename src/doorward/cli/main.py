@@ -23,6 +23,7 @@ COMMANDS: Final = {
     "log": ("doorward.cli.log:log", "Show what is known of one request, by its id."),
     "tools": ("doorward.cli.tools:tools", "List the tools that servers offer; approve, hold and block them."),
     "explain": ("doorward.cli.explain:explain", "Say why a call is allowed or denied, and what would change it."),
+    "servers": ("doorward.cli.servers:servers", "Look at the MCP servers behind the door: how they are now."),
     "secret": ("doorward.cli.secret:secret", "Keep credentials for MCP servers, sealed."),
     "token": ("doorward.cli.token:token", "Make and revoke API keys without a browser."),
 }

@@ -1,5 +1,6 @@
 """One MCP message on its way through, and the errors that end it."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -31,6 +32,7 @@ _FAILURES: Final[Mapping[UpstreamError, tuple[int, Fault]]] = {
     UpstreamError.PROTOCOL: (BAD_GATEWAY, faults.UPSTREAM_ANSWER),
     UpstreamError.TOO_LARGE: (BAD_GATEWAY, faults.UPSTREAM_ANSWER),
     UpstreamError.CREDENTIAL: (BAD_GATEWAY, faults.UPSTREAM_CREDENTIAL),
+    UpstreamError.RESTING: (UNAVAILABLE, faults.UPSTREAM_RESTING),
     UpstreamError.BUSY: (UNAVAILABLE, faults.UPSTREAM_UNREACHABLE),
 }
 
@@ -165,7 +167,9 @@ def upstream_refusal(failure: UpstreamFailure | Rejected, request_id: str | int 
     """Return what a client is told of an upstream that did not answer properly."""
     if isinstance(failure, UpstreamFailure):
         status, fault = _FAILURES[failure.kind]
-        return Refusal(status, INTERNAL_ERROR, fault, reason=failure.reason, request_id=request_id)
+        wait = failure.retry_after
+        later = ((b"retry-after", b"%d" % math.ceil(wait)),) if wait else ()
+        return Refusal(status, INTERNAL_ERROR, fault, reason=failure.reason, headers=later, request_id=request_id)
     # 401 must not become a challenge: it would tell the client to sign in elsewhere (K19).
     fault = faults.UPSTREAM_REFUSED if failure.status in {401, 403} else faults.UPSTREAM_ANSWER
     return Refusal(BAD_GATEWAY, INTERNAL_ERROR, fault, reason=failure.reason, request_id=request_id)

@@ -23,17 +23,20 @@ class UpstreamError(Enum):
     PROTOCOL = "protocol"
     TOO_LARGE = "too_large"
     BUSY = "busy"
+    RESTING = "resting"
     CREDENTIAL = "credential"
 
 
 class UpstreamFailure(Exception):  # noqa: N818  (what happened to a request)
     """No usable answer. ``reason`` is private. ``untouched``: a reused connection was closed without any byte."""
 
-    def __init__(self, kind: UpstreamError, reason: str, *, untouched: bool = False) -> None:
+    def __init__(self, kind: UpstreamError, reason: str, *, untouched: bool = False, retry_after: float = 0.0) -> None:
         super().__init__(reason)
         self.kind = kind
         self.reason = reason
         self.untouched = untouched
+        self.retry_after = retry_after
+        """Seconds after which it may be tried again; 0 where that is not known."""
 
 
 class Owner(Protocol):

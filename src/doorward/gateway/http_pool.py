@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Final, cast
 from urllib.parse import urlsplit
 
+from doorward.gateway.breaker import Breaker
 from doorward.gateway.http_connection import Answer, Connection, UpstreamError, UpstreamFailure
 from doorward.stepping import as_task
 
@@ -82,6 +83,7 @@ class HttpPool:
         self._idle: dict[tuple[str, int, bool], deque[Connection]] = {}
         self._open: dict[tuple[str, int, bool], int] = {}
         self._busy: set[Connection] = set()
+        self._breakers: dict[tuple[str, int, bool], Breaker] = {}
         self._tls: ssl.SSLContext | None = None
         self._sweeper: asyncio.TimerHandle | None = None
         self._closed = False
@@ -141,6 +143,8 @@ class HttpPool:
         if self._closed or self._open.get(origin, 0) >= self._per_origin:
             raise UpstreamFailure(UpstreamError.BUSY, "too many connections to the upstream")
         loop = self._loop = asyncio.get_running_loop()
+        breaker = self._breakers.setdefault(origin, Breaker(f"{to.host}:{to.port}"))
+        breaker.check(loop.time())
         self._open[origin] = self._open.get(origin, 0) + 1
         try:
             await as_task()
@@ -151,11 +155,14 @@ class HttpPool:
                 await loop.create_connection(made, to.host, to.port, ssl=self._context() if to.tls else None)
         except (OSError, TimeoutError) as wrong:
             self._open[origin] -= 1
+            breaker.failed(loop.time())
             kind = UpstreamError.TIMEOUT if isinstance(wrong, TimeoutError) else UpstreamError.UNREACHABLE
             raise UpstreamFailure(kind, f"cannot connect: {type(wrong).__name__}") from wrong
         except BaseException:
             self._open[origin] -= 1
+            breaker.left()
             raise
+        breaker.connected()
         self._sweep_later(loop)
         return connection
 

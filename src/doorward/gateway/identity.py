@@ -15,6 +15,7 @@ from doorward.model import (
     Principal,
     ResourceId,
     Server,
+    TenantId,
     UserId,
 )
 from doorward.policy.reach import Roots, held_throughout
@@ -42,6 +43,22 @@ class IdentityIssuer(Protocol):
         """Return a signed identity token for ``server``."""
 
 
+class InTenant(Protocol):
+    """Whoever belongs to a tenant."""
+
+    @property
+    def tenant_id(self) -> TenantId:
+        """Its id."""
+
+    @property
+    def tenant_slug(self) -> str:
+        """Its slug."""
+
+    @property
+    def tenant_name(self) -> str:
+        """Its name."""
+
+
 class Identities:
     """Makes them, and keeps each with the caller it is for: a change of rights makes a new caller, and a new token."""
 
@@ -66,7 +83,7 @@ class Identities:
         caller.identities[server.id, within] = (token, Instant(now + REUSE))
         return token
 
-    def of_gateway(self, server: Server, like: Principal, words: Mapping[Permission, PermissionEntry]) -> Identity:
+    def of_gateway(self, server: Server, like: InTenant, words: Mapping[Permission, PermissionEntry]) -> Identity:
         """Return an identity token for the gateway itself, in the tenant of ``like``: it lists what there is."""
         every = frozenset(words) | frozenset(entry.permission for entry in derived_permissions(server))
         ours = _gateway(server, like, every)
@@ -76,7 +93,7 @@ class Identities:
         return identity(signed, ours)
 
 
-def _gateway(server: Server, like: Principal, every: frozenset[Permission]) -> Principal:
+def _gateway(server: Server, like: "InTenant", every: frozenset[Permission]) -> Principal:
     return Principal(
         user_id=GATEWAY,
         user_email="",

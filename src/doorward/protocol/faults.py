@@ -756,6 +756,12 @@ UPSTREAM_CREDENTIAL = Fault(
     "The secret that the MCP server behind the gateway asks for is not kept here, or cannot be opened.",
     "The administrator has to set it with `doorward secret set`.",
 )
+UPSTREAM_RESTING = Fault(
+    "DW-507",
+    "The server behind the gateway is away",
+    "The MCP server behind the gateway could not be reached several times, and is not tried for some seconds.",
+    "Try again after the time in Retry-After; tell the administrator if it stays.",
+)
 UPSTREAM_ANSWER = Fault(
     "DW-504",
     "The server behind the gateway answered wrongly",
