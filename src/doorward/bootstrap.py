@@ -209,7 +209,6 @@ async def build(core: Core) -> App:
     errors = Errors(pages=pages, now=core.now)
     calls, uses = CallLog(core.database), KeyUses(core.database)
     attempts, requester = AttemptLog(core.database, now=core.now), Requester(settings.server.trusted_proxies)
-
     gateway = Gateway(
         database=core.database,
         authenticate=door.authenticate,

@@ -212,7 +212,7 @@ async def test_L20_open_streams_are_counted_and_a_closed_one_makes_room(world: W
             await asyncio.sleep(0.01)
     for each in (second, third, of_alice, again):
         await each.aclose()
-    await until(lambda: not places._taken)
+    await until(lambda: places.empty)
 
 
 async def test_L20_calls_that_wait_at_once_are_counted(world: World, recorder: Recorder) -> None:
@@ -224,11 +224,11 @@ async def test_L20_calls_that_wait_at_once_are_counted(world: World, recorder: R
     key = await world.key("bob")
     assert (await world.call(key, "plain")).status_code == 200
     waiting = asyncio.create_task(world.call(key, "echo"))
-    await until(lambda: bool(places._taken))
+    await until(lambda: not places.empty)
     over = await world.call(key, "plain")
     assert (over.status_code, over.json()["error"]["data"]["code"]) == (429, "DW-339")
     waiting.cancel()
-    await until(lambda: not places._taken)
+    await until(lambda: places.empty)
     assert (await world.call(key, "plain")).status_code == 200
 
 

@@ -235,6 +235,20 @@ async def test_a_client_that_leaves_cancels_what_it_asked_for(stdio: Make) -> No
             await asyncio.sleep(0.02)
 
 
+async def test_K25_a_call_that_waits_for_a_process_ends_when_its_right_goes(stdio: Make) -> None:
+    async with stdio() as world:
+        key = await world.key("bob")
+        await world.call(key, "recall")
+        call = asyncio.create_task(world.call(key, "sleep", {"seconds": 4}))
+        await until(lambda: world.gateway._waiting._calls, "the call did not begin to wait")
+        await world.role("bob", "nobody")
+        async with asyncio.timeout(3):
+            response = await call
+        assert (response.status_code, response.json()["error"]["data"]["code"]) == (403, "DW-338")
+        await world.role("bob", "editor")
+        await until(lambda: not world.gateway._waiting._calls, "the call is still waited for")
+
+
 async def test_one_that_takes_too_long_is_a_timeout_and_others_go_on(stdio: Make) -> None:
     async with stdio(options={"upstream_timeout": 1.0}) as world:
         key = await world.key("alice")

@@ -14,6 +14,7 @@ from doorward.model import (
     Membership,
     OwnerKind,
     Placement,
+    Rates,
     RequestId,
     Resource,
     ResourceId,
@@ -104,6 +105,15 @@ async def test_tenants_come_back_by_slug_id_and_name(database: Database) -> None
     assert await database.write(lambda tx: accounts.update_tenant(tx, closed))
     assert await database.read(lambda r: accounts.tenant_by_id(r, ACME.id)) == closed
     assert not await database.write(lambda tx: accounts.update_tenant(tx, replace(ACME, id=TenantId("t"), slug="zzz")))
+
+
+async def test_a_tenant_keeps_what_it_says_of_rates_and_a_change_of_it_is_seen(database: Database) -> None:
+    await database.write(store_deployment)
+    said = replace(ACME, rates=Rates(user_per_minute=60, tool_per_day=0))
+    before = await database.revisions(ACME.id)
+    assert await database.write(lambda tx: accounts.update_tenant(tx, said))
+    assert await database.read(lambda r: accounts.tenant_by_id(r, ACME.id)) == said
+    assert await database.revisions(ACME.id) != before
 
 
 async def test_memberships_name_their_roles_and_only_active_tenants(database: Database) -> None:

@@ -193,11 +193,12 @@ class Messages:
 
     async def _forward(self, call: Call, identity: Identity, *, repeatable: bool) -> None:
         places = self._ceilings.streams if isinstance(call.ask, mcp.Listen) else self._ceilings.calls
-        keys = places.take(call.caller.principal, call.ask.id)
+        principal = call.caller.principal  # The call's own is looked up again while it waits.
+        places.take(principal, call.ask.id)
         try:
             await self._forwarder.forward(call, identity, repeatable=repeatable)
         finally:
-            places.give_back(keys)
+            places.give_back(principal)
 
     async def _looked_again(self, call: Call, endpoint: Endpoint, verdict: OwnAnswer) -> tuple[Verdict, Endpoint]:
         """Ask the upstream once more what it offers, before a name is said not to exist."""

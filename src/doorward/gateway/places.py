@@ -3,6 +3,7 @@
 Without it one credential could take every connection to an upstream, or all memory, from everybody else (L20).
 """
 
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -33,39 +34,48 @@ class Places:
     """One for each kind. 0: as many as they like."""
 
     def __init__(self, per_credential: int, per_user: int, fault: Fault) -> None:
-        self._most = per_credential, per_user
+        self._per_credential = per_credential or sys.maxsize
+        self._per_user = per_user or sys.maxsize
         self._fault = fault
-        self._taken: dict[tuple[str, ...], int] = {}
+        self._of_credentials: dict[str, int] = {}
+        self._of_users: dict[tuple[str, str], int] = {}
 
     @contextmanager
     def taken(self, principal: Principal, request_id: str | int | None) -> Iterator[None]:
         """Hold a place while this is entered. Raises ``Refusal`` 429."""
-        keys = self.take(principal, request_id)
+        self.take(principal, request_id)
         try:
             yield
         finally:
-            self.give_back(keys)
+            self.give_back(principal)
 
-    def take(self, principal: Principal, request_id: str | int | None) -> list[tuple[str, ...]]:
-        """Return what ``give_back`` takes. Raises ``Refusal`` 429."""
-        user: tuple[str, ...] = principal.tenant_id, principal.user_id
-        wanted = [((*user, principal.credential_id), self._most[0]), (user, self._most[1])]
-        keys = [key for key, most in wanted if most]
-        for key, most in wanted:
-            if most and self._taken.get(key, 0) >= most:
-                raise self._refusal(most, request_id, of="credential" if len(key) > len(user) else "user")
-        for key in keys:
-            self._taken[key] = self._taken.get(key, 0) + 1
-        return keys
+    def take(self, principal: Principal, request_id: str | int | None) -> None:
+        """Take a place; who does has to give it back. Raises ``Refusal`` 429."""
+        credential, user = principal.credential_id, (principal.tenant_id, principal.user_id)
+        of_credential, of_user = self._of_credentials.get(credential, 0), self._of_users.get(user, 0)
+        if of_credential >= self._per_credential:
+            raise self._refusal(self._per_credential, request_id, of="credential")
+        if of_user >= self._per_user:
+            raise self._refusal(self._per_user, request_id, of="user")
+        self._of_credentials[credential] = of_credential + 1
+        self._of_users[user] = of_user + 1
 
-    def give_back(self, keys: list[tuple[str, ...]]) -> None:
-        """Free what ``take`` returned."""
-        for key in keys:
-            left = self._taken[key] - 1
-            if left:
-                self._taken[key] = left
-            else:
-                del self._taken[key]
+    def give_back(self, principal: Principal) -> None:
+        """Free a place of the same principal."""
+        credential, user = principal.credential_id, (principal.tenant_id, principal.user_id)
+        if self._of_credentials[credential] == 1:
+            del self._of_credentials[credential]
+        else:
+            self._of_credentials[credential] -= 1
+        if self._of_users[user] == 1:
+            del self._of_users[user]
+        else:
+            self._of_users[user] -= 1
+
+    @property
+    def empty(self) -> bool:
+        """Whether nobody has a place."""
+        return not self._of_credentials and not self._of_users
 
     def _refusal(self, most: int, request_id: str | int | None, *, of: str) -> Refusal:
         fault = self._fault
