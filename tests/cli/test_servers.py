@@ -7,6 +7,10 @@ from pathlib import Path
 import pytest
 from tests.cli.commands import Commands
 
+from doorward.cli.serve import _declare
+from doorward.provisioning.reading import DocumentError
+from doorward.settings import load
+
 pytestmark = pytest.mark.requirement("G4")
 SERVER = Path(__file__).parent.parent / "gateway" / "stdio_server.py"
 
@@ -29,3 +33,22 @@ def test_an_unknown_one_is_refused(team: Commands) -> None:
     refused = team.run("servers", "status", "nothing")
     assert refused.exit_code == 1
     assert "there is no active server 'nothing'" in refused.stderr
+
+
+def test_serve_declares_its_command_for_all_tenants_beside_what_they_have(team: Commands) -> None:
+    settings = load(data_dir=team.data)
+    with pytest.raises(DocumentError, match="is also one of server"):
+        _declare(settings, "true")
+    team.apply({"servers": [{"slug": "wiki", "paths": ["/wiki"]}]})
+    for _ in range(2):
+        _declare(settings, f"{sys.executable} -I -S {SERVER}")
+    assert team.run("servers", "status", "stdio").exit_code == 0
+    again = team.run("apply", "--plan", "-f", str(declared(team)))
+    assert "Nothing" in again.stdout or "tenant" not in again.stdout, again.stdout
+
+
+def declared(team: Commands) -> Path:
+    path = team.folder / "tenants.json"
+    tenants = [{"slug": "acme", "servers": ["stdio", "wiki"]}, {"slug": "globex", "servers": ["stdio"]}]
+    path.write_text(json.dumps({"tenants": tenants}))
+    return path
