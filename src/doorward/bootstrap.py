@@ -30,6 +30,7 @@ from doorward.authserver.routes import DIRECT_PATHS, AuthServer
 from doorward.clients import profiles
 from doorward.credentials import key_rotation, upstream_secrets
 from doorward.credentials.authenticate import Door
+from doorward.credentials.external import ExternalSystem, why_prefix_is_ours
 from doorward.credentials.issuer import TokenIssuer
 from doorward.credentials.key_ring import KeyRing
 from doorward.credentials.key_rotation import Overlap
@@ -39,6 +40,7 @@ from doorward.dashboard.attempts import AttemptsPage
 from doorward.dashboard.keys import KeysPage
 from doorward.dashboard.notices import Notices
 from doorward.dashboard.signed_in import Home, SignedIn
+from doorward.gateway.external_bearers import ExternalBearers
 from doorward.gateway.http_pool import HttpPool
 from doorward.gateway.identity import Identities
 from doorward.gateway.key_uses import KeyUses
@@ -50,9 +52,9 @@ from doorward.gateway.stdio.servers import StdioServers
 from doorward.gateway.upstream import Upstream
 from doorward.gateway.upstream_auth import UpstreamAuth
 from doorward.logs import configure_logs
-from doorward.model import Entropy, Instant, Rates, TenantId
+from doorward.model import Entropy, Instant, Permission, Rates, TenantId
 from doorward.server import App
-from doorward.settings import RateSettings, Settings, SettingsError
+from doorward.settings import ExternalSettings, RateSettings, Settings, SettingsError
 from doorward.storage import housekeeping, permissions, servers
 from doorward.storage import keys as stored_keys
 from doorward.storage import upstream_secrets as stored_secrets
@@ -66,13 +68,15 @@ from doorward.web.cookies import Cookies
 from doorward.web.direct import DirectPages
 from doorward.web.errors import Errors
 from doorward.web.fault_pages import FaultPages
-from doorward.web.fetch import Fetcher
+from doorward.web.fetch import Fetcher, target_of
 from doorward.web.front_door import FrontDoor, router
 from doorward.web.mcp_page import McpPage
 from doorward.web.pages import Pages
 from doorward.web.requester import Requester
 from doorward.web.static_files import StaticFiles
 
+EXTERNAL_PER_MINUTE: Final = 3000
+"""Questions to other systems about their bearers."""
 TEMPLATE_PACKAGES: Final = ("doorward.accounts", "doorward.authserver", "doorward.dashboard")
 KEY_BYTES: Final = 32
 PROBE_SECONDS: Final = 20.0
@@ -225,6 +229,7 @@ async def build(core: Core) -> App:
         ceilings=_ceilings(settings.rates),
         browser_page=McpPage(pages=pages, entropy=core.entropy).app,
         open_secret=partial(upstream_secrets.unseal, sealer=core.sealer),
+        external=external_bearers(settings, core.now),
         upstream_timeout=settings.limits.upstream_timeout,
         upstream_body_limit=settings.limits.upstream_body,
     )
@@ -425,6 +430,44 @@ def client_directory(settings: Settings) -> ClientDirectory:
     return ClientDirectory(
         pinned_documents=_pinned(settings), bundled_documents=_bundled(settings), policy=settings.cimd.policy,
         vendor_schemes=profiles.vendor_schemes(),
+    )  # fmt: skip
+
+
+def external_bearers(settings: Settings, now: Callable[[], Instant]) -> ExternalBearers | None:
+    """Return what knows other systems' bearers. Raises ``SettingsError``."""
+    systems: list[ExternalSystem] = []
+    for name, said in settings.external_bearers.items():
+        where = f"external_bearers.{name}"
+        wrong = why_prefix_is_ours(said.prefix, settings.api_keys.prefix)
+        others = [
+            each for each in systems if each.prefix.startswith(said.prefix) or said.prefix.startswith(each.prefix)
+        ]
+        if wrong or others:
+            raise SettingsError(
+                f"{where}.prefix: {wrong or f'{others[0].name} has such a one'}. Choose another prefix."
+            )
+        if said.kind not in {"introspection", "profile"} or target_of(said.url) is None:
+            raise SettingsError(f"{where}: write kind introspection or profile, and an https url with a host name.")
+        if bool(said.tenant) == bool(said.tenant_field) or bool(said.scopes) == bool(said.scope_field):
+            raise SettingsError(f"{where}: write either tenant or tenant_field, and either scopes or scope_field.")
+        systems.append(_system(name, said))
+    # Many callers, few hosts, all named by the operator.
+    fetcher = Fetcher(now=now, per_minute=EXTERNAL_PER_MINUTE)
+    return ExternalBearers(systems, fetcher=fetcher, now=now) if systems else None
+
+
+def _system(name: str, said: ExternalSettings) -> ExternalSystem:
+    secret = ""
+    try:
+        secret = Path(said.client_secret_file).read_text(encoding="utf-8").strip() if said.client_secret_file else ""
+    except (OSError, UnicodeDecodeError) as wrong:
+        raise SettingsError(f"external_bearers.{name}.client_secret_file: cannot be read. Mend the path.") from wrong
+    return ExternalSystem(
+        name=name, prefix=said.prefix, url=said.url, introspects=said.kind == "introspection", client_id=said.client_id,
+        client_secret=secret, audience=said.audience, email_field=said.email_field, verified_field=said.verified_field,
+        trust_email=said.trust_email, subject_field=said.subject_field, subjects=said.subjects, tenant=said.tenant,
+        tenant_field=said.tenant_field, scopes=frozenset(map(Permission, said.scopes)), scope_field=said.scope_field,
+        scope_map={one: frozenset(map(Permission, ours.split())) for one, ours in said.scope_map.items()},
     )  # fmt: skip
 
 

@@ -564,6 +564,8 @@ class CredentialKind(StrEnum):
 
     ACCESS_TOKEN = "access_token"  # noqa: S105
     API_KEY = "api_key"
+    EXTERNAL = "external"
+    """Issued by another system, which vouches for its holder (C9)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

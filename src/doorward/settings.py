@@ -121,6 +121,30 @@ class ApiKeySettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ExternalSettings:
+    """One system whose bearers are taken: a table [external_bearers.NAME]."""
+
+    prefix: str = _knob("", "What each of its bearers begins with; no credential of ours may.")
+    kind: str = _knob("introspection", "introspection (RFC 7662), or profile: a URL that the bearer itself opens.")
+    url: str = _knob("", "Where it is asked; https.")
+    client_id: str = _knob("", "For introspection: who asks.")
+    client_secret_file: str = _knob("", "For introspection: file with the secret of client_id.")
+    audience: str = _knob("", "What aud must hold, so that a bearer for another service is refused.")
+    email_field: str = _knob("email", "Where its answer says the e-mail address; dots lead into objects.")
+    verified_field: str = _knob("email_verified", "Where it says, by true, that the address is verified.")
+    trust_email: bool = _knob(default=False, text="The system gives out verified addresses only and does not say so.")
+    subject_field: str = _knob("sub", "Where it says who it is, for subjects.")
+    subjects: dict[str, str] = _knob(
+        {}, "What subject_field says to an e-mail address here; then nobody else comes in."
+    )
+    tenant: str = _knob("", "Slug of the one tenant of its people.")
+    tenant_field: str = _knob("", "Where the answer says the tenant's slug, instead of tenant.")
+    scopes: list[str] = _knob([], "What its bearers may do at most, where they have no scopes of their own.")
+    scope_field: str = _knob("", "Where the answer says scopes, for scope_map.")
+    scope_map: dict[str, str] = _knob({}, "Its scope to ours, separated by spaces; others mean nothing.")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LimitSettings:
     """Sizes in bytes, times in seconds."""
 
@@ -178,6 +202,9 @@ class Settings:
     cimd: CimdSettings = field(default_factory=CimdSettings)
     workload: WorkloadSettings = field(default_factory=WorkloadSettings)
     api_keys: ApiKeySettings = field(default_factory=ApiKeySettings)
+    external_bearers: dict[str, ExternalSettings] = _knob(
+        {}, "Other systems whose bearers are taken; see external-bearers.md."
+    )
     limits: LimitSettings = field(default_factory=LimitSettings)
     rates: RateSettings = field(default_factory=RateSettings)
     passwords: PasswordSettings = field(default_factory=PasswordSettings)
@@ -312,6 +339,11 @@ def _table(kind: type[T], values: Mapping[str, Any], path: str) -> T:
         if name not in known:
             raise SettingsError(f"{where}: unknown key. Known here: {', '.join(sorted(known))}.")
         result[name] = _value(known[name], value, where)
+    if kind is Settings and "external_bearers" in result:
+        result["external_bearers"] = {
+            name: _table(ExternalSettings, each, f"external_bearers.{name}.")
+            for name, each in result["external_bearers"].items()
+        }
     return kind(**result)
 
 
@@ -323,6 +355,12 @@ def _value(default: Any, value: Any, where: str) -> Any:
     if type(value) is not type(default):
         raise SettingsError(f"{where}: expected {_name(default)}, got {type(value).__name__}. Mend the value.")
     texts = value if isinstance(value, list) else [*value, *value.values()] if isinstance(value, dict) else []
+    if (
+        where == "external_bearers"
+        and isinstance(value, dict)
+        and all(isinstance(each, dict) for each in value.values())
+    ):
+        return value
     if any(not isinstance(text, str) for text in texts):
         raise SettingsError(f"{where}: expected texts. Mend the value.")
     return value

@@ -161,6 +161,28 @@ def principal_of_person(reader: Reader, user_id: UserId, tenant_id: TenantId) ->
     )
 
 
+def principal_of_bearer(
+    reader: Reader, user_id: UserId, tenant_id: TenantId, *, system: str, scopes: frozenset[Permission],
+    expires_at: Instant | None,
+) -> tuple[Principal, Rates]:  # fmt: skip
+    """Return a person that another system vouches for, by a bearer of its own. Raises ``Unauthenticated``."""
+    user, tenant = _owner(reader, user_id, tenant_id)
+    principal = Principal(
+        **_shared(reader, user, tenant, None, ""),
+        credential=CredentialKind.EXTERNAL,
+        credential_id=f"{system}:{user.id}",
+        credential_name=system,
+        client_id=None,
+        scopes=scopes,
+        declined=frozenset(),
+        can_step_up=False,
+        resources=None,
+        servers=servers.servers_of_tenant(reader, tenant.id),
+        expires_at=expires_at,
+    )
+    return principal, _rates(reader, principal)
+
+
 def _principal_of_connection(
     reader: Reader, connection: Connection, *, scopes: frozenset[Permission], expires_at: Instant
 ) -> Principal:

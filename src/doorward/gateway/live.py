@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Final, Protocol, TypeVar
 
 from doorward.credentials.authenticate import Authenticated, Unauthenticated
+from doorward.gateway.external_bearers import ExternalBearers
 from doorward.gateway.sessions import Identity
 from doorward.model import Instant, Permission, PermissionEntry, Principal, Rates, Server, ServerId, TenantId
 from doorward.policy.rates import Limit
@@ -86,8 +87,10 @@ class LiveState:
     """One per process."""
 
     def __init__(
-        self, *, database: Database, authenticate: Authenticate, public_url: str, now: Callable[[], Instant]
-    ) -> None:
+        self, *, database: Database, authenticate: Authenticate, public_url: str, now: Callable[[], Instant],
+        external: ExternalBearers | None = None,
+    ) -> None:  # fmt: skip
+        self._external = external
         self._database = database
         self._authenticate = authenticate
         self._public_url = public_url
@@ -114,8 +117,10 @@ class LiveState:
     async def caller(self, token: str) -> Caller:
         """Return who presents ``token`` now; expiry, audience and tenant are for the caller to check.
 
-        Raises ``Unauthenticated`` and ``StorageUnavailable``.
+        Raises ``Unauthenticated``, ``StorageUnavailable`` and ``ExternalUnavailable``.
         """
+        if self._external is not None and self._external.system(token) is not None:
+            return await self._foreign(self._external, token)
         # The whole digest of the whole token: a prefix would let two tokens share a place (J18).
         digest = hashlib.sha256(token.encode()).digest()
         known = self._callers.get(digest)
@@ -139,7 +144,34 @@ class LiveState:
             await self.refresh()
         if caller.stamp == stamp:
             return caller
+        if self._external is not None and self._external.system(token) is not None:
+            return await self._foreign(self._external, token)
         return await self._made(token, caller.principal.tenant_id, stamp, started)
+
+    async def _foreign(self, external: ExternalBearers, token: str) -> Caller:
+        """Return who presents another system's bearer: that system says whose it is, our rows what they may do."""
+        system = external.system(token)
+        if system is None:
+            raise Unauthenticated("no system issues such bearers any more")
+        # Outside every transaction: the other system may be slow.
+        vouched = await external.ask(system, token)
+        digest = hashlib.sha256(f"{vouched!r}\0{token}".encode()).digest()
+
+        def read(reader: Reader) -> Authenticated:
+            return external.authenticate(reader, vouched)
+
+        known = self._callers.get(digest)
+        principal = (await self._database.read(read)).principal if known is None else known.principal
+        stamp = await self._database.revisions(principal.tenant_id)
+        if stamp[0] != self.registry.stamp:
+            await self.refresh()
+        if known is not None and known.stamp == stamp:
+            return known
+        self._callers.pop(digest, None)
+        caller = _caller_of(await self._database.read(read), principal.tenant_id, stamp)
+        _make_room(self._callers, MAX_CALLERS)
+        self._callers[digest] = caller
+        return caller
 
     async def tree(self, caller: Caller, server: Server) -> ResourceTree:
         """Return the tenant's tree where deciding about ``server`` takes it, else an empty one."""
@@ -164,18 +196,7 @@ class LiveState:
         return caller
 
     async def _made(self, token: str, tenant_id: TenantId, stamp: Stamp, now: Instant) -> Caller:
-        authenticated = await self._read_caller(token, now)
-        principal = authenticated.principal
-        if principal.tenant_id != tenant_id:
-            raise Unauthenticated("the credential moved to another tenant while it was read")
-        return Caller(
-            principal=principal,
-            audience=authenticated.audience,
-            not_before=authenticated.not_before,
-            stamp=stamp,
-            visibility=_visibility(principal, stamp),
-            rates=authenticated.rates,
-        )
+        return _caller_of(await self._read_caller(token, now), tenant_id, stamp)
 
     async def _read_caller(self, token: str, now: Instant) -> Authenticated:
         return await self._database.read(lambda reader: self._authenticate(reader, token, now=now))
@@ -191,6 +212,20 @@ class LiveState:
             secrets=upstream_secrets.sealed_secrets(reader),
             targeting=frozenset(server.id for server in known if any(rule.resources for rule in server.rules)),
         )
+
+
+def _caller_of(authenticated: Authenticated, tenant_id: TenantId, stamp: Stamp) -> Caller:
+    principal = authenticated.principal
+    if principal.tenant_id != tenant_id:
+        raise Unauthenticated("the credential moved to another tenant while it was read")
+    return Caller(
+        principal=principal,
+        audience=authenticated.audience,
+        not_before=authenticated.not_before,
+        stamp=stamp,
+        visibility=_visibility(principal, stamp),
+        rates=authenticated.rates,
+    )
 
 
 def _visibility(principal: Principal, stamp: Stamp) -> tuple[object, ...]:

@@ -22,6 +22,7 @@ from doorward.gateway.catalogue import Catalogue
 from doorward.gateway.direct_exchange import DirectExchange, Wire
 from doorward.gateway.door import Door
 from doorward.gateway.exchange import AsgiApp, Departed, Exchange, Header, Receive, Refusal, Scope, Send
+from doorward.gateway.external_bearers import ExternalBearers, ExternalUnavailable
 from doorward.gateway.forward import Forwarder
 from doorward.gateway.held import HeldSessions
 from doorward.gateway.http_connection import UpstreamFailure
@@ -91,6 +92,7 @@ class Gateway:
         browser_page: BrowserPage,
         ceilings: Ceilings,
         open_secret: OpenSecret,
+        external: ExternalBearers | None = None,
         upstream_timeout: float = 60.0,
         upstream_body_limit: int = 32 * 1024 * 1024,
     ) -> None:
@@ -101,7 +103,9 @@ class Gateway:
         self._browser_page = browser_page
         self._pool = HttpPool(first_byte_timeout=upstream_timeout, body_limit=upstream_body_limit)
         self._database = database
-        self._live = LiveState(database=database, authenticate=authenticate, public_url=public_url, now=now)
+        self._live = LiveState(
+            database=database, authenticate=authenticate, public_url=public_url, now=now, external=external
+        )
         self._origins = Origins(public_url, allowed_origins)
         self._door = Door(live=self._live, public_url=public_url, origins=self._origins)
         auth = UpstreamAuth(lambda: self._live.registry.secrets, open_secret)
@@ -189,6 +193,10 @@ class Gateway:
         except StorageUnavailable as gone:
             # K26: what cannot be decided is not allowed.
             unavailable = Refusal(_UNAVAILABLE, INTERNAL_ERROR, faults.STORAGE_UNAVAILABLE, reason=str(gone))
+            await self._refuse(exchange, unavailable)
+        except ExternalUnavailable as silent:
+            # Not a 401: the bearer may be good, and a client would throw it away.
+            unavailable = Refusal(_UNAVAILABLE, INTERNAL_ERROR, faults.EXTERNAL_UNAVAILABLE, reason=str(silent))
             await self._refuse(exchange, unavailable)
         except Exception as error:  # noqa: BLE001  (N12: the server below would log its message, which may quote a secret)
             where = f"{type(error).__name__} {_place(error)}"

@@ -8,6 +8,7 @@ from typing import Final, Protocol
 from doorward.credentials.authenticate import Unauthenticated
 from doorward.gateway.access import Forward, View, judge
 from doorward.gateway.exchange import Refusal
+from doorward.gateway.external_bearers import ExternalUnavailable
 from doorward.gateway.http_connection import Answer, UpstreamFailure
 from doorward.gateway.live import Caller
 from doorward.gateway.upstream import Rejected
@@ -86,7 +87,7 @@ async def may_go_on(looked: Awaitable[tuple[Caller, View]], held: Held) -> bool:
         # One that hangs, on an upstream that does not say what it offers, must not keep the others undecided.
         async with asyncio.timeout(LOOK_SECONDS):
             caller, view = await looked
-    except (Unauthenticated, Refusal, StorageUnavailable, UpstreamFailure, Rejected, TimeoutError):
+    except (Unauthenticated, ExternalUnavailable, Refusal, StorageUnavailable, UpstreamFailure, Rejected, TimeoutError):
         return False
     if caller is held.caller:
         return True

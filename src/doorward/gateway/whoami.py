@@ -65,9 +65,12 @@ def _how(scope: Permission, principal: Principal) -> str:
     return "Call a tool that needs it: your app then asks for your approval."
 
 
+_KINDS: Final = {CredentialKind.API_KEY.value: "API key", CredentialKind.EXTERNAL.value: "bearer of"}
+
+
 def _text(known: Mapping[str, Any], governed: Governed, words: Mapping[Permission, PermissionEntry]) -> str:
     user, tenant, credential = known["user"], known["tenant"], known["credential"]
-    with_what = "API key" if credential["kind"] == CredentialKind.API_KEY.value else "app"
+    with_what = _KINDS.get(credential["kind"], "app")
     lines = [
         f"You are {user['name']} <{user['email']}> in the tenant {tenant['name']} ({tenant['slug']}).",
         f"Connected to {governed.server.name} with the {with_what} “{credential['name']}”.",

@@ -774,6 +774,12 @@ UPSTREAM_TIMEOUT = Fault(
     "The MCP server behind the gateway did not answer in time.",
     "Try again; the call may have taken effect.",
 )
+EXTERNAL_UNAVAILABLE = Fault(
+    "DW-508",
+    "The system that issued the credential is not reachable",
+    "The credential is another system's, and that one cannot be asked about it now.",
+    "Try again in a moment; nothing was changed.",
+)
 UNEXPECTED = Fault(
     "DW-599",
     "Something went wrong here",

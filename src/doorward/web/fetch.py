@@ -1,7 +1,7 @@
 """The one guarded way out to URLs that strangers name (CIMD draft -02 section 8.6; security F2 to F7, F13, F14).
 
 Resolve first, judge every address, connect to a judged one: between the check and the connection nobody is asked
-again (F4). https only, GET only, nothing followed, no proxy, no cookies, few bytes, five seconds in all. How often is
+again (F4). https only, GET only (POST where the operator names the URL), nothing followed, no proxy, no cookies, few bytes, five seconds in all. How often is
 bounded per asker, per host and per address, so that nobody makes us knock at somebody's door (F13).
 """
 
@@ -80,20 +80,25 @@ class Fetcher:
         tls: ssl.SSLContext | None = None,
         allow_loopback: bool = False,
         deadline: float = DEADLINE,
+        per_minute: int | None = None,
     ) -> None:
         self._now, self._resolver, self._tls = now, resolver, tls
         self._allow_loopback, self._deadline = allow_loopback, deadline
         self._slots = asyncio.Semaphore(MAX_AT_ONCE)
+        # Where the operator names the hosts, all of it is for few of them, and a lost connection says little.
+        self._at_once_per_host = MAX_AT_ONCE_PER_HOST if per_minute is None else MAX_AT_ONCE
+        self._forget = FORGET if per_minute is None else SECOND
         self._hosts: dict[str, int] = {}
         self._lookups = 0
-        self._by_asker = Budget(PER_ASKER, now=now)
-        self._by_host = Budget(PER_HOST, now=now)
-        self._by_address = Budget(PER_ADDRESS, now=now)
+        self._by_asker = Budget(per_minute or PER_ASKER, now=now)
+        self._by_host = Budget(per_minute or PER_HOST, now=now)
+        self._by_address = Budget(per_minute or PER_ADDRESS, now=now)
         self._failed: dict[str, tuple[Instant, FetchFailed]] = {}
 
     async def get(
-        self, url: str, *, asker: str, headers: Mapping[str, str] | None = None, limit: int = MAX_BYTES
-    ) -> Fetched:
+        self, url: str, *, asker: str, headers: Mapping[str, str] | None = None, limit: int = MAX_BYTES,
+        body: bytes | None = None,
+    ) -> Fetched:  # fmt: skip
         """Return the document at ``url``. ``asker`` is on whose account: an address or a user; ASCII ``headers``.
 
         Raises ``FetchFailed``, ``TooManyFetches``.
@@ -105,7 +110,7 @@ class Fetcher:
         self._spend(target, asker)
         self._hosts[target.host] = self._hosts.get(target.host, 0) + 1
         try:
-            return await self._in_time(target, headers or {}, limit)
+            return await self._in_time(target, headers or {}, limit, body)
         except FetchFailed as failed:
             self._remember(url, failed)
             raise
@@ -115,21 +120,21 @@ class Fetcher:
                 del self._hosts[target.host]
 
     def _spend(self, target: Target, asker: str) -> None:
-        if self._hosts.get(target.host, 0) >= MAX_AT_ONCE_PER_HOST:
-            raise TooManyFetches(f"{MAX_AT_ONCE_PER_HOST} fetches from {target.host} are running")
+        if self._hosts.get(target.host, 0) >= self._at_once_per_host:
+            raise TooManyFetches(f"{self._at_once_per_host} fetches from {target.host} are running")
         if not self._by_asker.spend(asker):
             raise TooManyFetches(f"budget of {asker} is spent")
         if not self._by_host.spend(target.host):
             raise TooManyFetches(f"budget for {target.host} is spent")
 
-    async def _in_time(self, target: Target, headers: Mapping[str, str], limit: int) -> Fetched:
+    async def _in_time(self, target: Target, headers: Mapping[str, str], limit: int, body: bytes | None) -> Fetched:
         waiting = True
         try:
             async with asyncio.timeout(self._deadline), self._slots:
                 waiting = False
                 found = await self._judged(target)
                 return await https_get.get(
-                    target, found, headers, tls=self._context(), limit=limit, seconds=self._deadline
+                    target, found, headers, tls=self._context(), limit=limit, seconds=self._deadline, body=body
                 )
         except TimeoutError:
             if waiting:
@@ -192,4 +197,4 @@ class Fetcher:
         if len(self._failed) >= MAX_FAILURES:
             self._failed = {each: kept for each, kept in self._failed.items() if kept[0] > now}
         if len(self._failed) < MAX_FAILURES:
-            self._failed[url] = (Instant(now + FORGET), failed)
+            self._failed[url] = (Instant(now + self._forget), failed)
