@@ -114,6 +114,7 @@ def test_no_test_sleeps() -> None:
     simulated = {
         "tests/support/everything_server.py": "a tool that takes its time, as the conformance suite asks",
         "tests/gateway/stdio_server.py": "a tool that takes its time, so that a call can be left and limited",
+        "tests/gateway/test_revocation.py": "calls and changes that meet at random moments, from a seed",
         "tests/support/https_server.py": "a server that sends byte by byte",
     }
     assert {name for name, tree in modules(ROOT / "tests") if sleeps(tree)} <= simulated.keys()
