@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from doorward.gateway.access import Challenge, Forward, View, judge, resource_decision
 from doorward.gateway.answers import Answer
-from doorward.gateway.narrow import narrow
+from doorward.gateway.narrow import narrow, notification_passes
 from doorward.gateway.offer import Governed, offer_of
 from doorward.model import (
     CredentialKind,
@@ -130,6 +130,49 @@ def test_K13_listed_resources_are_those_that_are_allowed_or_reachable(view: View
     resources = view.governed.offer.resources
     shown = listed(mcp.ListResources(*FULL, None), "resources", "uri", list(resources), view)
     assert shown == {uri for uri in resources if callable_now(mcp.ReadResource(*FULL, uri), view)}
+
+
+@settings(max_examples=300, deadline=None)
+@given(views())
+def test_K13_K14_listed_templates_are_those_that_may_be_completed(view: View) -> None:
+    templates = view.governed.offer.templates
+    shown = listed(mcp.ListResourceTemplates(*FULL, None), "resourceTemplates", "uriTemplate", list(templates), view)
+    ask = lambda ref: mcp.Complete(*FULL, mcp.RefKind.RESOURCE, ref, "document", "", {})  # noqa: E731
+    assert shown == {template for template in templates if callable_now(ask(template), view)}
+
+
+@settings(max_examples=300, deadline=None)
+@given(views())
+def test_K14_prompts_and_resources_are_completed_exactly_where_they_are_listed(view: View) -> None:
+    offer = view.governed.offer
+    prompts = listed(mcp.ListPrompts(*FULL, None), "prompts", "name", list(offer.prompts), view)
+    resources = listed(mcp.ListResources(*FULL, None), "resources", "uri", list(offer.resources), view)
+    for kind, shown, offered in (
+        (mcp.RefKind.PROMPT, prompts, offer.prompts), (mcp.RefKind.RESOURCE, resources, offer.resources),
+    ):  # fmt: skip
+        for ref in offered:
+            assert callable_now(mcp.Complete(*FULL, kind, ref, "x", "", {}), view) is (ref in shown), ref
+
+
+@settings(max_examples=300, deadline=None)
+@given(views())
+def test_K18_news_of_a_resource_reaches_exactly_those_who_may_read_it(view: View) -> None:
+    """Old subscriptions, new ones, and the notifications themselves."""
+    readable = {uri for uri in URIS if isinstance(judge(mcp.ReadResource(*FULL, uri), view), Forward)}
+    shown = listed(mcp.ListResources(*FULL, None), "resources", "uri", list(view.governed.offer.resources), view)
+    for uri in URIS:
+        for kind in (mcp.Subscribe, mcp.Unsubscribe):
+            verdict = judge(kind(Era.LEGACY, "2025-11-25", 1, uri), view)
+            assert isinstance(verdict, Forward) is (uri in readable), uri
+        message = {"method": "notifications/resources/updated", "params": {"uri": uri}}
+        if view.principal.servers:  # Else no stream is open.
+            assert notification_passes(message, view) is (uri in readable), uri
+    verdict = judge(mcp.Listen(*FULL, tuple(URIS)), view)
+    assert isinstance(verdict, Forward) is bool(view.principal.servers)
+    if isinstance(verdict, Forward):
+        assert set(verdict.uris or ()) == readable
+    if view.principal.servers:
+        assert readable & view.governed.offer.resources <= shown
 
 
 @settings(max_examples=300, deadline=None)
