@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from tests.authserver import device_world as devices
 from tests.authserver.deployment import tenant, user
 from tests.authserver.test_admission import say, say_host, say_redirect, word
 from tests.authserver.test_client_keys import Keyed, jwks, keyed
@@ -174,3 +175,29 @@ async def test_D2_a_workload_is_let_in_by_roles_that_hold_in_some_places_only(ci
 
     await ci.world.database.write(place)
     assert "documents:read" in (await ci.granted())["scope"]
+
+
+@pytest.mark.requirement("A8")
+async def test_every_event_of_an_oauth_request_names_the_request(ci: Ci) -> None:
+    world = ci.world
+    before = len(await world.events())
+    client = await registered(world, WEB)
+    tokens = await tokens_of(world, client)
+    header = basic(client["client_id"], client["client_secret"])
+    await world.token({"token": tokens["access_token"]}, path="/oauth/revoke", authorization=header)
+    await manage(world, "PUT", client, WEB | {"client_id": client["client_id"], "client_secret": client["client_secret"]})  # fmt: skip
+    tv = await devices.device(world)
+    await tv.begin()
+    await world.token({"grant_type": "client_credentials"}, authorization=basic("machine", world.secrets["machine"]))
+    mine = await world.connect(params=az(scope="documents:read offline_access"))
+    await world.refresh(mine["refresh_token"])
+    world.clock.forward(120)
+    is_token_error(await world.refresh(mine["refresh_token"]), "invalid_grant")
+    await ci.granted()
+    await ci.refused(ci.token(repository="somebody/else"))
+    events = (await world.events())[: -before or None]
+    assert {
+        "client:registered", "client:updated", "connection:approved", "connection:activated", "access_token:revoked",
+        "device:asked", "refresh_token:replayed", "workload:admitted", "workload:refused", "trust_rule:pinned",
+    } <= {event.name for event in events}  # fmt: skip
+    assert {event.name for event in events if not (event.request_id or "").startswith("req_")} <= {"trust_rule:added"}

@@ -522,6 +522,11 @@ async def test_events_come_back_newest_first(database: Database) -> None:
     assert await database.read_long(lambda r: events.recent_events(r, None, 2)) == [stored[2], stored[1]]
     assert await database.read_long(lambda r: events.recent_events(r, ACME.id, 9)) == [stored[2], stored[0]]
     assert await database.read_long(lambda r: events.recent_calls(r, ACME.id, 2)) == [call(3), call(2)]
+    assert await database.read_long(lambda r: events.events_of_request(r, "r")) == stored
+    assert await database.read_long(lambda r: events.events_of_request(r, "another")) == []
+    assert await database.read_long(lambda r: events.calls_of_request(r, "r")) == [call(1), call(2), call(3)]
+    assert await database.read_long(lambda r: events.calls_of_request(r, "r", newest=2)) == [call(2), call(3)]
+    assert await database.read_long(lambda r: events.calls_of_request(r, "another")) == []
 
 
 async def test_text_that_cannot_be_stored_is_the_callers_fault(database: Database) -> None:

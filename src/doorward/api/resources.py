@@ -21,6 +21,7 @@ from doorward.credentials.authenticate import Unauthenticated
 from doorward.model import CredentialKind, Instant, Permission, Principal
 from doorward.provisioning.resource_tree import Pusher, TreeChange, TreeNode, TreeRefused, change_tree, replace_tree
 from doorward.storage.database import Database, Reader, StorageUnavailable, Transaction
+from doorward.web import request_id
 
 PATH: Final = "/api/v1/tenants/{slug}/resources"
 PERMISSION: Final = Permission("resources:manage")
@@ -64,16 +65,20 @@ class ResourcesApi:
         await self._database.read(lambda reader: self._allowed(reader, token, slug))
         document = await read_json(request)
         wanted = parse_tree(document) if request.method == "PUT" else parse_patch(document)
-        return await self._database.write(partial(self._write, token=token, slug=slug, wanted=wanted, now=self._now()))
+        name = request_id.of(request)
+        return await self._database.write(
+            partial(self._write, token=token, slug=slug, wanted=wanted, now=self._now(), name=name)
+        )
 
     def _write(
-        self, tx: Transaction, *, token: str, slug: str, wanted: list[TreeNode] | TreePatch, now: Instant
+        self, tx: Transaction, *, token: str, slug: str, wanted: list[TreeNode] | TreePatch, now: Instant, name: str
     ) -> TreeChange:
         # Asked again in the transaction of the change: a key that was revoked meanwhile changes nothing.
         principal = self._allowed(tx, token, slug)
         pusher = Pusher(
-            tenant_id=principal.tenant_id, actor_id=principal.user_id, credential_id=principal.credential_id, now=now
-        )
+            tenant_id=principal.tenant_id, actor_id=principal.user_id, credential_id=principal.credential_id, now=now,
+            request_id=name,
+        )  # fmt: skip
         try:
             if isinstance(wanted, TreePatch):
                 return change_tree(tx, wanted.put, wanted.remove, pusher)

@@ -22,6 +22,7 @@ from doorward.protocol.endpoints import Endpoint, Endpoints
 from doorward.storage import servers
 from doorward.storage.connections import claim_request
 from doorward.storage.database import Database, Reader, Transaction
+from doorward.web import request_id
 from doorward.web.forms import Form, read_form
 from doorward.web.origin import require_same_origin
 from doorward.web.pages import Pages
@@ -121,7 +122,14 @@ class KeysPage:
             return sign_in_first(PATH)
         row, user, now = await self._own(here[1], request), here[1], self._now()
         await self._database.write(
-            lambda tx: revoke_api_key(tx, tenant_id=row.key.tenant_id, key_id=row.key.id, by=user.id, now=now)
+            lambda tx: revoke_api_key(
+                tx,
+                tenant_id=row.key.tenant_id,
+                key_id=row.key.id,
+                by=user.id,
+                now=now,
+                request_id=request_id.of(request),
+            )
         )
         return see_other(f"{PATH}?revoked={row.key.id}")
 
@@ -137,7 +145,7 @@ class KeysPage:
             tx, owner=user, tenant=offered.tenant, created_by=user.id, name=form.name,
             scopes=frozenset(Permission(scope) for scope in form.scopes), resources=None,
             expires_at=key_form.end_of(form.expiry, now), rights=offered.rights, now=now, entropy=self._entropy,
-            fingerprinter=self._fingerprinter, prefix=self._prefix,
+            fingerprinter=self._fingerprinter, prefix=self._prefix, request_id=request_id.of(request),
         )  # fmt: skip
         return _Made(created, offered.tenant, self._endpoint(tx, offered.tenant))
 

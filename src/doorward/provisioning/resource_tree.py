@@ -57,6 +57,7 @@ class Pusher:
     """None for the operator's own command."""
     credential_id: str
     now: Instant
+    request_id: str | None = None
 
 
 def replace_tree(tx: Transaction, nodes: Sequence[TreeNode], pusher: Pusher) -> TreeChange:
@@ -111,6 +112,7 @@ def _record(tx: Transaction, pusher: Pusher, *, put: int, removed: int) -> None:
         actor_id=pusher.actor_id,
         subject=pusher.tenant_id,
         detail={"put": str(put), "removed": str(removed), "credential": pusher.credential_id},
+        request_id=pusher.request_id,
     )
 
 

@@ -546,6 +546,7 @@ audit_events = _table(
     _text("subject"),
     _text("detail"),
     _text("request_id", null=True),
+    sa.Index(None, "request_id"),
     sa.Index(None, "tenant_id", "id"),
 )
 

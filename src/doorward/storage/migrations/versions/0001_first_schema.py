@@ -55,6 +55,7 @@ def _tables() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_audit_events")),
         sqlite_with_rowid=True,
     )
+    op.create_index(op.f("ix_audit_events_request_id"), "audit_events", ["request_id"], unique=False)
     op.create_index(op.f("ix_audit_events_tenant_id_id"), "audit_events", ["tenant_id", "id"], unique=False)
     op.create_table(
         "call_events",
