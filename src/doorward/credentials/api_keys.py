@@ -76,10 +76,7 @@ def create_api_key(  # noqa: PLR0913  (a key has that many sides)
         raise KeyRefused(f"Give the key a name of 1 to {MAX_NAME_LENGTH} ordinary characters.", "name refused")
     text, shown = mint_api_key(prefix, entropy)
     key = ApiKey(
-        id=ApiKeyId(shown.rpartition("_")[2]),
-        tenant_id=tenant.id,
-        user_id=owner.id,
-        created_by=created_by,
+        id=ApiKeyId(shown.rpartition("_")[2]), tenant_id=tenant.id, user_id=owner.id, created_by=created_by,
         name=name.strip(),
         prefix=shown,
         last_four=text[-4:],
@@ -88,7 +85,7 @@ def create_api_key(  # noqa: PLR0913  (a key has that many sides)
         resources=resources,
         created_at=now,
         expires_at=expires_at,
-    )
+    )  # fmt: skip
     api_keys.insert_api_key(tx, key)
     detail = {"name": key.name, "owner": owner.email, "scopes": " ".join(sorted(granted))}
     audit.record(
