@@ -23,6 +23,7 @@ from doorward import server
 from doorward.accounts.passwords import PasswordPool
 from doorward.accounts.routes import SignInPages
 from doorward.accounts.sign_in import SignIn
+from doorward.api.explain import ExplainApi
 from doorward.api.resources import ResourcesApi
 from doorward.audit import CallLog
 from doorward.authserver.clients import ClientDirectory
@@ -371,11 +372,11 @@ def _surfaces(
         admission=authserver.admission,
         vendor_schemes=profiles.vendor_schemes(),
     )
-    resources = ResourcesApi(
-        database=core.database,
-        authenticate_api_key=lambda reader, text: door.authenticate(reader, text, now=core.now()).principal,
-        now=core.now,
-    )
+    keyed: dict[str, Any] = {
+        "database": core.database,
+        "authenticate_api_key": lambda reader, text: door.authenticate(reader, text, now=core.now()).principal,
+        "now": core.now,
+    }
     return [
         *Home.routes(),
         *authserver.routes(),
@@ -383,7 +384,8 @@ def _surfaces(
         *keys_page.routes(),
         *notices.routes(),
         *attempts_page.routes(),
-        *resources.routes(),
+        *ResourcesApi(**keyed).routes(),
+        *ExplainApi(**keyed).routes(),
     ]
 
 

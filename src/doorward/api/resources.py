@@ -14,11 +14,11 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from doorward.api.keys import Authenticate, allowed
 from doorward.api.problems import Problem
 from doorward.api.requests import bearer, read_json
 from doorward.api.tree_document import TreePatch, parse_patch, parse_tree
-from doorward.credentials.authenticate import Unauthenticated
-from doorward.model import CredentialKind, Instant, Permission, Principal
+from doorward.model import Instant, Permission, Principal
 from doorward.provisioning.resource_tree import Pusher, TreeChange, TreeNode, TreeRefused, change_tree, replace_tree
 from doorward.storage.database import Database, Reader, StorageUnavailable, Transaction
 from doorward.web import request_id
@@ -35,7 +35,7 @@ class ResourcesApi:
         self,
         *,
         database: Database,
-        authenticate_api_key: Callable[[Reader, str], Principal],
+        authenticate_api_key: Authenticate,
         now: Callable[[], Instant],
     ) -> None:
         self._database = database
@@ -87,27 +87,7 @@ class ResourcesApi:
             raise Problem(HTTPStatus.UNPROCESSABLE_ENTITY, refused.public) from refused
 
     def _allowed(self, reader: Reader, token: str, slug: str) -> Principal:
-        principal = self._principal(reader, token)
-        if principal.tenant_slug != slug:
-            # The same for a foreign tenant and one that does not exist (ruling 8).
-            raise Problem(HTTPStatus.NOT_FOUND, "There is no such tenant for this key.")
-        if PERMISSION not in principal.permissions & principal.scopes:
-            raise Problem(HTTPStatus.FORBIDDEN, f"This key and its owner need the permission {PERMISSION}.")
-        if principal.resources is not None:
-            raise Problem(HTTPStatus.FORBIDDEN, "A key that is limited to a part of the tree cannot change the tree.")
-        return principal
-
-    def _principal(self, reader: Reader, token: str) -> Principal:
-        try:
-            principal = self._authenticate(reader, token)
-        except Unauthenticated as refused:
-            raise _unknown_key() from refused
-        if principal.credential is not CredentialKind.API_KEY:
-            # An access token is for the MCP server it names (RFC 8707), never for this API.
-            raise _unknown_key()
-        return principal
-
-
-def _unknown_key() -> Problem:
-    headers = {"WWW-Authenticate": 'Bearer realm="api", error="invalid_token"'}
-    return Problem(HTTPStatus.UNAUTHORIZED, "This is not a valid API key.", headers=headers)
+        return allowed(
+            reader, self._authenticate, token, slug=slug, permission=PERMISSION,
+            limited="A key that is limited to a part of the tree cannot change the tree.",
+        )  # fmt: skip

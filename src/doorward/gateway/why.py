@@ -23,6 +23,7 @@ from doorward.model import (
     ConnectionId,
     CredentialKind,
     Instant,
+    Permission,
     Principal,
     RuleKind,
     Server,
@@ -51,6 +52,10 @@ _METHODS: Final[Mapping[str, RuleKind]] = {
     "resources/subscribe": RuleKind.RESOURCE,
     "resources/unsubscribe": RuleKind.RESOURCE,
 }
+
+
+EXPLAIN: Final = Permission("decisions:explain")
+"""What it takes, at the tenant, to ask about its members. Not ``read``: a viewer's ``*:read`` must not tell what others may do."""
 
 
 class CannotExplain(Exception):  # noqa: N818  (an answer)
@@ -84,10 +89,15 @@ def explain_for(
 ) -> Explanation:
     """Explain a call to whoever asks, and note that they looked at another person. Raises ``CannotExplain``.
 
-    ``actor_id`` is None at the command line; ``by`` says where they asked.
+    ``actor_id`` is None at the command line, whose operator knows every server; others know those of their tenant.
+    ``by`` says where they asked.
     """
     tenant, user = _who(tx, asked)
-    explanation = _explained(tx, asked, tenant, user, now)
+    server = servers.server_by_slug(tx, asked.server)
+    foreign = server is not None and actor_id is not None and server.id not in servers.servers_of_tenant(tx, tenant.id)
+    if server is None or foreign:
+        raise CannotExplain(f"there is no server {asked.server[:80]!r}")
+    explanation = _explained(tx, asked, tenant, user, server, now)
     if user.id != actor_id:
         audit.record(
             tx, name="decision:explained", at=now, tenant_id=tenant.id, actor_id=actor_id, subject=user.email,
@@ -126,10 +136,7 @@ def described(explanation: Explanation, kind: RuleKind) -> dict[str, Any]:
     }
 
 
-def _explained(reader: Reader, asked: Asked, tenant: Tenant, user: User, now: Instant) -> Explanation:
-    server = servers.server_by_slug(reader, asked.server)
-    if server is None:
-        raise CannotExplain(f"there is no server {asked.server[:80]!r}")
+def _explained(reader: Reader, asked: Asked, tenant: Tenant, user: User, server: Server, now: Instant) -> Explanation:
     credential = _credential(reader, asked, tenant, user, now)
     if credential.principal is None:
         return no_credential(user.email, credential.words, credential.reason)
@@ -164,9 +171,17 @@ def _who(reader: Reader, asked: Asked) -> tuple[Tenant, User]:
     user = accounts.user_by_email(reader, asked.email.strip().lower())
     # Somebody of another tenant is nobody here, except by a credential of this tenant that they still have.
     named = asked.key is not None or asked.connection is not None
+    if user is None and named:
+        # In the words for somebody of another tenant: whether they have an account elsewhere is not told.
+        raise _no_such(asked, tenant)
     if user is None or not (named or _is_member(reader, tenant, user)):
         raise CannotExplain(f"{asked.email[:80]!r} is no member of tenant {tenant.slug}")
     return tenant, user
+
+
+def _no_such(asked: Asked, tenant: Tenant) -> CannotExplain:
+    what = "API key" if asked.key is not None else "connection"
+    return CannotExplain(f"{asked.email.strip().lower()[:80]!r} has no such {what} in tenant {tenant.slug}")
 
 
 def _is_member(reader: Reader, tenant: Tenant, user: User) -> bool:
@@ -175,19 +190,19 @@ def _is_member(reader: Reader, tenant: Tenant, user: User) -> bool:
 
 def _credential(reader: Reader, asked: Asked, tenant: Tenant, user: User, now: Instant) -> _Credential:
     if asked.key is not None:
-        return _key(reader, asked.key, tenant, user, now)
+        return _key(reader, asked, tenant, user, now)
     if asked.connection is not None:
-        return _connection(reader, asked.connection, tenant, user, now)
+        return _connection(reader, asked, tenant, user, now)
     try:
         return _Credential(None, principal_of_person(reader, user.id, tenant.id))
     except Unauthenticated as refused:
         return _Credential(None, None, refused.reason)
 
 
-def _key(reader: Reader, shown: str, tenant: Tenant, user: User, now: Instant) -> _Credential:
-    key = api_keys.api_key_by_id(reader, tenant.id, ApiKeyId(shown.rpartition("_")[2][:KEY_ID_LENGTH]))
+def _key(reader: Reader, asked: Asked, tenant: Tenant, user: User, now: Instant) -> _Credential:
+    key = api_keys.api_key_by_id(reader, tenant.id, ApiKeyId((asked.key or "").rpartition("_")[2][:KEY_ID_LENGTH]))
     if key is None or key.user_id != user.id:
-        raise CannotExplain(f"{user.email} has no such API key in tenant {tenant.slug}")
+        raise _no_such(asked, tenant)
     words = f"key “{key.name}” ({key.prefix})"
     try:
         return _Credential(words, principal_of_key(reader, key, now))
@@ -195,10 +210,10 @@ def _key(reader: Reader, shown: str, tenant: Tenant, user: User, now: Instant) -
         return _Credential(words, None, refused.reason)
 
 
-def _connection(reader: Reader, connection_id: str, tenant: Tenant, user: User, now: Instant) -> _Credential:
-    connection = connections.connection_by_id(reader, ConnectionId(connection_id))
+def _connection(reader: Reader, asked: Asked, tenant: Tenant, user: User, now: Instant) -> _Credential:
+    connection = connections.connection_by_id(reader, ConnectionId(asked.connection or ""))
     if connection is None or connection.user_id != user.id or connection.tenant_id != tenant.id:
-        raise CannotExplain(f"{user.email} has no such connection in tenant {tenant.slug}")
+        raise _no_such(asked, tenant)
     client = clients.client_by_id(reader, connection.client_id)
     words = f"app “{connection.client_id if client is None else client.name}” ({connection.id})"
     try:
