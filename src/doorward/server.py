@@ -37,6 +37,9 @@ class Gateway(Protocol):
     def owns(self, path: str) -> bool:
         """Say whether a path belongs to an MCP server."""
 
+    async def owns_by_now(self, path: str) -> bool:
+        """Say the same after a look at whether a server has come meanwhile."""
+
     async def start(self) -> None:
         """Begin what runs beside the calls."""
 
@@ -84,10 +87,11 @@ class App:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
-        if scope["type"] == "http" and self.gateway.owns(scope["raw_path"].decode("latin-1")):
-            await self.gateway(scope, receive, send)
-        elif scope["type"] == "http":
-            await self._pages(scope, receive, send)
+        if scope["type"] == "http":
+            gateway = self.gateway
+            path = scope["raw_path"].decode("latin-1")
+            ours = gateway.owns(path) or await gateway.owns_by_now(path)
+            await (gateway if ours else self._pages)(scope, receive, send)
         elif scope["type"] == "websocket":
             # L17: there is no such door.
             await receive()

@@ -54,6 +54,8 @@ def test_every_documented_fault_can_be_met() -> None:
 def test_every_decision_is_in_the_list_and_says_its_parts() -> None:
     records = sorted((DOCS / "decisions").glob("[0-9]*.md"))
     assert len(records) >= 6
+    numbers = [record.name[:4] for record in records]
+    assert sorted(set(numbers)) == numbers, "two records share a number"
     for record in records:
         for part in ("## Context", "## Decision"):
             assert part in text(record), f"{record.name}: {part}"

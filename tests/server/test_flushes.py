@@ -15,6 +15,9 @@ pytestmark = pytest.mark.anyio
 class NoGateway:
     """Owns no path."""
 
+    async def owns_by_now(self, path: str) -> bool:
+        return self.owns(path)
+
     def owns(self, path: str) -> bool:
         return path == ""
 

@@ -9,9 +9,9 @@ import pytest
 
 from doorward import bootstrap, server
 from doorward.authserver import registration
-from doorward.model import Client, ClientId, ClientKind, Instant
+from doorward.model import Client, ClientId, ClientKind, Instant, Server, ServerId
 from doorward.settings import ServerSettings, Settings
-from doorward.storage import clients
+from doorward.storage import clients, servers
 from doorward.storage.database import Transaction
 
 pytestmark = pytest.mark.anyio
@@ -60,4 +60,19 @@ async def test_E8_a_trusted_proxy_is_trusted_and_unused_clients_go(
         while await core.database.read(lambda reader: clients.client_by_id(reader, OLD.id)):  # noqa: ASYNC110
             await asyncio.sleep(0)
     await app.stop()
+    await core.close()
+
+
+async def test_a_server_that_another_program_adds_is_there_at_once(tmp_path: Path) -> None:
+    settings = replace(Settings(), data_dir=tmp_path)
+    core = await bootstrap.open_core(settings, create=True)
+    app = await bootstrap.build(core)
+    await app.gateway.start()
+    transport = httpx2.ASGITransport(app=app)
+    async with httpx2.AsyncClient(transport=transport, base_url=settings.public_url) as http:
+        assert (await http.post("/new")).status_code == 404
+        added = Server(id=ServerId("s"), slug="s", name="S", paths=("/new",), upstream="http://127.0.0.1:1/mcp")
+        await core.database.write(lambda tx: servers.put_server(tx, added))
+        assert (await http.post("/new")).status_code == 401
+    await app.gateway.stop()
     await core.close()

@@ -76,6 +76,9 @@ def _lines(data_dir: str, public_url: str) -> Iterator[str]:
                 yield f"# {knob.metadata['help']}"
                 chosen = public_url if (item.name, knob.name) == ("server", "public_url") else ""
                 yield _knob(knob.name, getattr(default, knob.name), chosen)
+        elif isinstance(default, dict):
+            # Tables by name, of which there are none by default: nothing that could be commented in.
+            yield from ("", f"# {item.metadata['help']} Each is a table [{item.name}.NAME].")
         else:
             yield from ("", f"# {item.metadata['help']}", f"{item.name} = {json.dumps(data_dir)}")
 

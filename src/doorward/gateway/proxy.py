@@ -140,6 +140,14 @@ class Gateway:
         """Say whether an undecoded URL path is an MCP endpoint's, by its form: tenants need not exist (ruling 8)."""
         return self._live.registry.find(path) is not None
 
+    async def owns_by_now(self, path: str) -> bool:
+        """Say the same of the servers that there are at this moment: one may have been added by another program."""
+        try:
+            await self._live.refresh()
+        except StorageUnavailable:
+            return False
+        return self.owns(path)
+
     async def start(self) -> None:
         """Read the registry and begin to look after open streams. Raises ``StorageUnavailable``."""
         await self._live.refresh()
