@@ -41,6 +41,7 @@ from doorward.dashboard.attempts import AttemptsPage
 from doorward.dashboard.keys import KeysPage
 from doorward.dashboard.notices import Notices
 from doorward.dashboard.signed_in import Home, SignedIn
+from doorward.dashboard.why import WhyPage
 from doorward.gateway.external_bearers import ExternalBearers
 from doorward.gateway.http_pool import HttpPool
 from doorward.gateway.identity import Identities
@@ -372,6 +373,9 @@ def _surfaces(
         admission=authserver.admission,
         vendor_schemes=profiles.vendor_schemes(),
     )
+    why_page = WhyPage(
+        pages=pages, signed_in=signed_in, database=core.database, now=core.now, public_url=settings.public_url
+    )
     keyed: dict[str, Any] = {
         "database": core.database,
         "authenticate_api_key": lambda reader, text: door.authenticate(reader, text, now=core.now()).principal,
@@ -384,6 +388,7 @@ def _surfaces(
         *keys_page.routes(),
         *notices.routes(),
         *attempts_page.routes(),
+        *why_page.routes(),
         *ResourcesApi(**keyed).routes(),
         *ExplainApi(**keyed).routes(),
     ]

@@ -20,6 +20,7 @@ from doorward.dashboard.attempts import AttemptsPage
 from doorward.dashboard.keys import KeysPage
 from doorward.dashboard.notices import Notices
 from doorward.dashboard.signed_in import Home, SignedIn
+from doorward.dashboard.why import WhyPage
 from doorward.model import SECOND, Instant, OwnerKind, Permission, PermissionEntry, Status, User, UserId
 from doorward.storage import accounts, permissions, servers
 from doorward.storage.database import Database, Transaction
@@ -99,6 +100,9 @@ class House:
             *AttemptsPage(
                 pages=self.pages, signed_in=signed_in, public_url=self.public_url, database=self.database, now=self.clock,
                 directory=directory, admission=Admission("approved", directory.is_fixed), vendor_schemes=frozenset(),
+            ).routes(),
+            *WhyPage(
+                pages=self.pages, signed_in=signed_in, database=self.database, now=self.clock, public_url=self.public_url
             ).routes(),
             *self.more,
         ]  # fmt: skip

@@ -65,8 +65,9 @@ class AttemptsPage:
             lambda reader: self._looked(reader, attempt_list.place(reader, user, slug), now)
         )
         return self._pages.render(
-            "attempts.html", user=user, here=PATH, notices=await self._signed_in.told(user), place=place, rows=rows, waiting=waiting,
+            "attempts.html", here=PATH, place=place, rows=rows, waiting=waiting,
             decided=request.query_params.get("decided") in {"allowed", "denied"} and request.query_params["decided"],
+            **await self._signed_in.shell(user),
         )  # fmt: skip
 
     async def _one(self, request: Request) -> Response:
@@ -83,8 +84,8 @@ class AttemptsPage:
             raise HTTPException(404)
         others = [each for each in rows if each is not row][:5]
         return self._pages.render(
-            "attempt.html", user=user, here=PATH, place=place, row=row, others=others,
-            notices=await self._signed_in.told(user),
+            "attempt.html", here=PATH, place=place, row=row, others=others,
+            **await self._signed_in.shell(user),
         )  # fmt: skip
 
     async def _decide(self, request: Request) -> Response:

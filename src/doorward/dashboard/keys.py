@@ -100,9 +100,7 @@ class KeysPage:
         except KeyRefused as refused:
             again = KeyForm(name=form.name, scopes=form.scopes, expiry=form.expiry, errors={"": refused.public})
             return await self._page(here[1], offered, again, status=422)
-        return self._pages.render(
-            "key_created.html", user=here[1], here=PATH, made=made, notices=await self._signed_in.told(here[1])
-        )
+        return self._pages.render("key_created.html", here=PATH, made=made, **await self._signed_in.shell(here[1]))
 
     async def _ask_to_revoke(self, request: Request) -> Response:
         here = await self._signed_in.find(request)
@@ -111,9 +109,7 @@ class KeysPage:
         row = await self._own(here[1], request)
         if row.gone:
             return see_other(PATH)
-        return self._pages.render(
-            "key_revoke.html", user=here[1], here=PATH, row=row, notices=await self._signed_in.told(here[1])
-        )
+        return self._pages.render("key_revoke.html", here=PATH, row=row, **await self._signed_in.shell(here[1]))
 
     async def _revoke(self, request: Request) -> Response:
         require_same_origin(request, self._public_url)
@@ -180,9 +176,8 @@ class KeysPage:
         return self._pages.render(
             "keys.html",
             status=status,
-            user=user,
             here=PATH,
-            notices=await self._signed_in.told(user),
+            **await self._signed_in.shell(user),
             rows=rows,
             in_use=sum(not row.gone for row in rows),
             ended=next((row for row in rows if row.key.id == revoked and row.state == "revoked"), None),

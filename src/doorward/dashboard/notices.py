@@ -1,4 +1,4 @@
-"""The way to say that one has read a notice. The notices themselves stand on every settings page (``SignedIn.told``)."""
+"""The way to say that one has read a notice. The notices themselves stand on every settings page (``SignedIn.shell``)."""
 
 from collections.abc import Callable
 from typing import Final

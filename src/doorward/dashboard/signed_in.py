@@ -1,6 +1,7 @@
 """Who is at the browser, for every settings page; and the way to the sign-in page for those who are nobody yet."""
 
 from collections.abc import Callable
+from typing import Any
 from urllib.parse import urlencode
 
 from starlette.requests import Request
@@ -8,10 +9,11 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from doorward.accounts import notices
-from doorward.accounts.notices import Told
 from doorward.accounts.sessions import session_user
 from doorward.credentials.secret import Fingerprinter
+from doorward.gateway.why import may_explain
 from doorward.model import Instant, Session, User
+from doorward.storage import accounts
 from doorward.storage.database import Database, Reader
 from doorward.web.cookies import Cookies
 
@@ -31,9 +33,18 @@ class SignedIn:
         """Return the live session and its user, or None."""
         return await self._database.read(lambda reader: self.find_in(reader, request))
 
-    async def told(self, user: User) -> list[Told]:
-        """Return what the person has to be told on every settings page, until they have read it."""
-        return await self._database.read_long(lambda reader: notices.waiting(reader, user.id))
+    async def shell(self, user: User) -> dict[str, Any]:
+        """Return what every settings page shows: who they are, what they have to be told, and which pages they may see."""
+        return await self._database.read_long(
+            lambda reader: {
+                "user": user,
+                "notices": notices.waiting(reader, user.id),
+                "asks_why": any(
+                    may_explain(reader, tenant.id, user.id)
+                    for tenant, _ in accounts.memberships_of_user(reader, user.id)
+                ),
+            }
+        )
 
     def find_in(self, reader: Reader, request: Request) -> tuple[Session, User] | None:
         """Return the same within a transaction: what is written is written for somebody who is signed in then."""

@@ -29,6 +29,7 @@ from doorward.model import (
     Server,
     Status,
     Tenant,
+    TenantId,
     ToolRule,
     ToolState,
     User,
@@ -104,6 +105,11 @@ def explain_for(
             detail={"by": by, "server": asked.server, asked.kind.value: asked.name[:200]}, request_id=request_id,
         )  # fmt: skip
     return explanation
+
+
+def may_explain(reader: Reader, tenant_id: TenantId, user_id: UserId) -> bool:
+    """Say whether a person may ask about the tenant's members now, by roles that they have in the whole tenant."""
+    return EXPLAIN in expand(permissions.role_permissions(reader, tenant_id, user_id), {EXPLAIN})
 
 
 def told(explanation: Explanation, kind: RuleKind) -> str:
