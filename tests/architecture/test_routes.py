@@ -23,6 +23,7 @@ PRODUCT = "a product with a key"
 KNOWN = {
     "/": PERSON,
     "/.well-known/{rest:path}": ANYBODY,
+    "/api/v1/tenants/{slug}/explain": PRODUCT,
     "/api/v1/tenants/{slug}/resources": PRODUCT,
     "/authorize": PERSON,
     "/device": PERSON,
@@ -53,6 +54,7 @@ KNOWN = {
     "/settings/keys": PERSON,
     "/settings/keys/{key_id}/revoke": PERSON,
     "/settings/notices/{notice_id}/read": PERSON,
+    "/settings/why": PERSON,
     "/sign-in": PERSON,
     "/sign-out": PERSON,
     "/static/{digest}/{name}": ANYBODY,
