@@ -127,7 +127,7 @@ async def test_offline_is_named_stale_and_takes_short_tokens_only(issuer: Issuer
     caller = caller_of(found.claims or {})
     assert caller.scopes == {"documents:read"}
     assert caller.roots == frozenset(), "what the token is limited to is not in it, so it reaches nothing"
-    found, told = await asked(issuer.stale(), issuer.access_token(exp=NOW + 901))
+    found, told = await asked(issuer.stale(), issuer.access_token(exp=int(issuer.now) + 901))
     assert found is None
     assert "at most 900 s" in told[0]
     assert "STALE" in (StaleTokens.__doc__ or "")

@@ -36,6 +36,7 @@ from doorward.storage import (
     permissions,
     servers,
     triggers,
+    upstream_secrets,
 )
 from doorward.storage.database import Database, StorageUnavailable, Transaction
 from doorward.storage.opening import open_database
@@ -151,6 +152,9 @@ OF_ALL: dict[str, Callable[[Transaction], object]] = {
     "signing_keys INSERT": lambda tx: keys.insert_signing_key(tx, replace(SIGNING_KEY, kid="kid-2")),
     "signing_keys UPDATE": _text("UPDATE signing_keys SET revoked_at = 5"),
     "signing_keys DELETE": _text("DELETE FROM signing_keys"),
+    "upstream_secrets INSERT": lambda tx: upstream_secrets.put_secret(tx, "other", "sealed", LATER),
+    "upstream_secrets UPDATE": lambda tx: upstream_secrets.put_secret(tx, "token", "sealed again", LATER),
+    "upstream_secrets DELETE": lambda tx: upstream_secrets.remove_secret(tx, "token"),
     "revoked_access_tokens INSERT": lambda tx: connections.revoke_access_token(tx, "jti", CONNECTION.id, LATER),
 }
 
@@ -179,6 +183,7 @@ def store_everything(tx: Transaction) -> None:
     known_tools.add_known(tx, KNOWN)
     second = replace(HARBOUR, id=ServerId("s-second"), slug="second", paths=("/second",), rules=())
     servers.put_server(tx, second)
+    upstream_secrets.put_secret(tx, "token", "sealed", NOW)
     api_keys.insert_api_key(tx, KEY)
     keys.insert_signing_key(tx, SIGNING_KEY)
     free = replace(CLIENT, id=ClientId("c-free"))

@@ -31,6 +31,7 @@ def shown(house: House, **change: Any) -> str:
         "groups": [{"resource": "documents", "title": "Documents", "scopes": [scope("documents:read")]}],
         "request": "sealed",
         "switch_url": "/sign-in?switch=1",
+        "lasts": {"token": "1 hour", "stay": "180 days"},
         "request_id": "req_x",
         "pinned_tenant": False,
         "message": None,
