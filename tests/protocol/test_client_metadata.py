@@ -160,6 +160,14 @@ def test_E2_other_links_are_plain_http_or_https(member: str, uri: object) -> Non
     assert (error.error, error.fault) == ("invalid_client_metadata", faults.METADATA_URI_REFUSED)
 
 
+@pytest.mark.parametrize("algorithm", ["none", "HS256", "ES512", 7, [], {}], ids=repr)
+def test_B7_an_id_token_is_signed_in_a_way_that_is_listed(algorithm: object) -> None:
+    error = refused({"redirect_uris": LOOPBACK, "id_token_signed_response_alg": algorithm})
+    assert (error.error, error.fault) == ("invalid_client_metadata", faults.METADATA_INVALID)
+    for listed in ("RS256", "ES256"):
+        assert parse({"redirect_uris": LOOPBACK, "id_token_signed_response_alg": listed}).id_token_alg == listed
+
+
 @pytest.mark.parametrize("value", ["https://a.example/", ["javascript:x"], [1], ["https://a.example"] * 33], ids=repr)
 def test_E2_lists_of_links_are_checked_too(value: object) -> None:
     assert refused({"redirect_uris": LOOPBACK, "post_logout_redirect_uris": value}).error == "invalid_client_metadata"
