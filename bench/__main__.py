@@ -15,11 +15,13 @@ from contextlib import ExitStack
 from datetime import UTC, datetime
 from pathlib import Path
 
-from bench import authserver, crowd, load, messages, nginx, rotation
+from bench import authserver, crowd, keys, load, messages, nginx, pages, rotation
 from bench.authserver_table import AuthReport
 from bench.deployment import Deployment, deploy
+from bench.keys import KeysReport
 from bench.load import Figures, Work
 from bench.machine import LOAD_CORE, SERVER_CORE, BenchError, Pinned, describe, free_port, start
+from bench.pages import PagesReport
 from bench.table import CROWDED, DIRECT, GATEWAY_PEER, OURS, PEER, Report
 
 RESULTS = Path(__file__).resolve().parent.parent / "bench-results"
@@ -34,7 +36,7 @@ EXPECTED = {"call": '"text":"hello"', "list": '"tool_49"'}
 def arguments() -> argparse.Namespace:
     """Return what the command line says."""
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
-    parser.add_argument("what", nargs="?", choices=("gateway", "authserver", "all"), default="all")
+    parser.add_argument("what", nargs="?", choices=("gateway", "authserver", "keys", "pages", "all"), default="all")
     parser.add_argument("--runs", type=int, default=3, help="runs of each kind; medians are shown (default 3)")
     parser.add_argument("--seconds", type=int, default=3, help="length of one run (default 3)")
     return parser.parse_args()
@@ -43,6 +45,9 @@ def arguments() -> argparse.Namespace:
 def main() -> int:
     """Measure, print and keep. Returns 1 where an answer was wrong; a missed target is said, not failed."""
     options = arguments()
+    alone = {"keys": many_keys, "pages": all_pages}.get(options.what)
+    if alone is not None:
+        return alone()
     for tool in ("taskset",) if options.what == "authserver" else ("wrk", "taskset"):
         if shutil.which(tool) is None:
             print(f"{tool} is not installed: apt-get install wrk util-linux", file=sys.stderr)
@@ -51,6 +56,8 @@ def main() -> int:
         print("The benchmark needs two cores: one for the server, one for the load.", file=sys.stderr)
         return 1
     os.sched_setaffinity(0, {LOAD_CORE})
+    # An installed program has its bytecode; made anew at each start, it would be most of a cold start.
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     errors = 0
     with tempfile.TemporaryDirectory(prefix="doorward-bench-") as name:
         try:
@@ -65,6 +72,22 @@ def main() -> int:
             print(wrong, file=sys.stderr)
             return 1
     return 1 if errors else 0
+
+
+def many_keys() -> int:
+    """Measure what keys cost among many, print and keep. Returns 1 where something is not flat."""
+    report = keys.measure()
+    print(report.text())
+    keep(report, "keys")
+    return 1 if report.slower() else 0
+
+
+def all_pages() -> int:
+    """Measure pages among very many rows, print and keep. Returns 1 where one misses its target."""
+    report = pages.measure()
+    print(report.text())
+    keep(report, "pages")
+    return 1 if report.slower() else 0
 
 
 def gateway(options: argparse.Namespace, folder: Path) -> int:
@@ -249,7 +272,7 @@ def refuse_a_wrong_key(targets: Mapping[str, tuple[int, str]]) -> None:
             raise BenchError(message)
 
 
-def keep(report: Report | AuthReport, what: str) -> None:
+def keep(report: Report | AuthReport | KeysReport | PagesReport, what: str) -> None:
     """Write the report beside those of earlier runs."""
     RESULTS.mkdir(exist_ok=True)
     now = datetime.now(UTC)

@@ -11,7 +11,7 @@ from pathlib import Path
 import uvloop
 
 from bench.deployment import EMAIL, TENANT
-from doorward import bootstrap
+from doorward.bootstrap.core import open_core
 from doorward.settings import load
 from doorward.storage import accounts, permissions
 
@@ -20,7 +20,7 @@ PER_SECOND = 50
 
 async def main(config: Path, seconds: float) -> int:
     """Make changes at that pace; return how many."""
-    core = await bootstrap.open_core(load(config), create=False)
+    core = await open_core(load(config), create=False)
     user = await core.database.read(lambda reader: accounts.user_by_email(reader, EMAIL))
     tenant = await core.database.read(lambda reader: accounts.tenant_by_slug(reader, TENANT))
     if user is None or tenant is None:

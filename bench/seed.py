@@ -14,9 +14,10 @@ _REFRESH_TOKENS = f"""{_NUMBERS}
 INSERT INTO refresh_tokens (fingerprint, connection_id, tenant_id, client_id, kid, created_at, expires_at)
 SELECT lower(hex(randomblob(32))), 'con_seed_' || i, :tenant, 'app', '1', :now, :end FROM n"""
 _API_KEYS = f"""{_NUMBERS}
-INSERT INTO api_keys (id, tenant_id, user_id, created_by, name, prefix, last_four, fingerprint, scopes, created_at)
+INSERT INTO api_keys (id, tenant_id, user_id, created_by, name, prefix, last_four, fingerprint, scopes, networks,
+  created_at)
 SELECT 'key_seed_' || i, :tenant, :user, :user, 'seed ' || i, 'dw_seed', 'seed', lower(hex(randomblob(32))), 'bench:read',
-  :now FROM n"""
+  '[]', :now FROM n"""
 
 
 def fill(folder: Path, count: int) -> None:

@@ -10,6 +10,10 @@ from dataclasses import MISSING, Field, fields, is_dataclass
 from pathlib import Path
 from typing import Any
 
+from api_page import api_page
+from cli_page import cli_page
+from client_pages import client_pages
+
 from doorward.audit import EVENTS
 from doorward.protocol.faults import FAULTS
 from doorward.settings import Settings
@@ -125,6 +129,9 @@ def pages() -> Mapping[Path, str]:
         "settings.md": settings(),
         "audit-events.md": audit_events(),
         "clients.md": clients(),
+        "api.md": api_page(GENERATED),
+        "cli.md": cli_page(GENERATED),
+        **dict(client_pages(GENERATED)),
     }
     return {DOCS / name: text for name, text in texts.items()}
 
@@ -153,6 +160,7 @@ def main() -> int:
             print(f"{path.relative_to(DOCS.parent)} is stale: run `make fix`.")
         return 1 if stale else 0
     for path in stale:
+        path.parent.mkdir(exist_ok=True)
         path.write_text(pages()[path], encoding="utf-8")
     return 0
 

@@ -3,13 +3,31 @@
 from collections.abc import Iterator
 
 import pytest
+import structlog
 from hypothesis import HealthCheck, settings
 
-from support.postgres import postgres
+from doorward.storage import postgresql_connection
+from support.postgres import fresh_schema, postgres
 
 # A busy machine is slow, not wrong: pytest-timeout is the deadline.
 settings.register_profile("doorward", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("doorward")
+
+pytest_plugins = ("support.databases",)
+
+
+@pytest.fixture(autouse=True)
+def _logs_as_they_were() -> Iterator[None]:
+    """Forget how a command that ran in this process set the log up: else later tests find theirs empty."""
+    yield
+    structlog.reset_defaults()
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _patience_with_postgresql() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(postgresql_connection, "CONNECT_SECONDS", 60)
+        yield
 
 
 @pytest.fixture(scope="session")
@@ -22,4 +40,11 @@ def anyio_backend() -> str:
 def postgres_url() -> Iterator[str]:
     """The URL of a PostgreSQL database; use a schema of your own in it."""
     with postgres() as url:
+        yield url
+
+
+@pytest.fixture
+def empty_schema(postgres_url: str) -> Iterator[str]:
+    """The URL of an empty schema of PostgreSQL, for one test."""
+    with fresh_schema(postgres_url) as url:
         yield url

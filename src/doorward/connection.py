@@ -7,12 +7,14 @@ gateway straight on this connection; so are short requests to a few endpoints (`
 import asyncio
 from collections.abc import Sequence
 from functools import lru_cache
-from typing import Any, Final, Protocol, cast
+from typing import Any, Final, Protocol
 
 from typing_extensions import override
 from uvicorn.config import Config
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 from uvicorn.server import ServerState
+
+from doorward.gateway.head import Head, Header, KnownHeads
 
 REQUEST_SECONDS: Final = 60
 """How long one request may take to arrive, with its body (L16)."""
@@ -21,7 +23,6 @@ MAX_FRUITLESS_BYTES: Final = 128 * 1024
 MAX_DIRECT_BYTES: Final = 64 * 1024
 """The largest body that is kept for a client that nobody has asked yet who it is; uvicorn keeps as much."""
 
-Header = tuple[bytes, bytes]
 Peer = tuple[str, int | None] | None
 
 
@@ -54,6 +55,8 @@ class Answering(Protocol):
 class DirectDoor(Protocol):
     """``server.Gateway``, as far as a connection needs it."""
 
+    heads: KnownHeads
+
     def owns(self, path: str) -> bool:
         """Say whether a path belongs to an MCP server."""
 
@@ -61,8 +64,7 @@ class DirectDoor(Protocol):
         self,
         wire: Wire,
         loop: asyncio.AbstractEventLoop,
-        path: str,
-        headers: Sequence[Header],
+        head: Head,
         body: bytes,
         client: str | None,
     ) -> Answering:
@@ -106,29 +108,19 @@ _NOBODY_WAITS: Final = _NobodyWaits()
 class _Direct:
     """A request that is answered directly; stands where uvicorn looks for what is being answered."""
 
-    __slots__ = (
-        "body",
-        "disconnected",
-        "exchange",
-        "headers",
-        "keep_alive",
-        "message_event",
-        "method",
-        "path",
-        "response_complete",
-    )
+    __slots__ = ("body", "disconnected", "exchange", "head", "keep_alive", "method", "response_complete")
 
-    def __init__(self, path: str, headers: Sequence[Header], *, keep_alive: bool, method: bytes = b"") -> None:
-        self.path = path
+    message_event = _NOBODY_WAITS
+
+    def __init__(self, head: Head, *, keep_alive: bool, body: bytes = b"", method: bytes = b"") -> None:
+        self.head = head
         self.method = method
         """Set where one of the ``DirectPages`` is asked."""
-        self.headers = headers
         self.keep_alive = keep_alive
-        self.body = b""
+        self.body = body
         self.response_complete = False
         self.exchange: Answering | None = None
         self.disconnected = False
-        self.message_event = _NOBODY_WAITS
 
 
 class Connection(HttpToolsProtocol):
@@ -152,6 +144,12 @@ class Connection(HttpToolsProtocol):
         self._direct: _Direct | None = None
         self._reading: _Direct | None = None
         """The direct request whose body is being read."""
+        self._rests = False
+        """Whether the parser is between two messages and nobody is being answered."""
+        self._from_rest = b""
+        """What came in one piece since then."""
+        self._default_headers: list[Header] = []
+        self._default_lines = b""
         self._idle_since = 0.0
         self._idle: asyncio.TimerHandle | None = None
 
@@ -160,6 +158,7 @@ class Connection(HttpToolsProtocol):
         super().connection_made(transport)
         self._fruitless = 0
         self._progress = self._in_head = self._whole = False
+        self._rests = self._gateway is not None
         self._deadline: asyncio.TimerHandle | None = self.loop.call_later(self.seconds, self._late)
 
     @override
@@ -174,7 +173,9 @@ class Connection(HttpToolsProtocol):
 
     @override
     def data_received(self, data: bytes) -> None:
-        self._progress = False
+        if self._rests and self._came_before(data):
+            return
+        self._progress, self._from_rest = False, data if self._rests else b""
         super().data_received(data)
         self._fruitless = 0 if self._progress else self._fruitless + len(data)
         if self._fruitless > MAX_FRUITLESS_BYTES:
@@ -186,7 +187,7 @@ class Connection(HttpToolsProtocol):
 
     @override
     def on_message_begin(self) -> None:
-        self._in_head, self._whole = True, False
+        self._in_head, self._whole, self._rests = True, False, False
         self.url, self.headers, self.expect_100_continue = b"", [], False
 
     @override
@@ -224,20 +225,44 @@ class Connection(HttpToolsProtocol):
         if reading is None:
             super().on_message_complete()
             return
-        self._direct = reading
-        self.cycle = cast("RequestResponseCycle", reading)
-        exchange = self._begin(reading)
-        if self._direct is reading:
-            reading.exchange = exchange
+        if self._gateway is not None and not reading.method and reading.keep_alive:
+            self._remember(self._gateway.heads, reading)
+        self._answer(reading)
 
-    def _begin(self, reading: _Direct) -> Answering | None:
-        if reading.method and self._pages is not None:
+    def _came_before(self, data: bytes) -> bool:
+        """Answer a message whose head came before, byte for byte: the parser would make the same of it again."""
+        end, gateway = data.find(b"\r\n\r\n") + 4, self._gateway
+        known = None if gateway is None else gateway.heads.find(data[:end])
+        if known is None or gateway is None or len(data) - end != known.length or not gateway.owns(known.head.path):
+            return False
+        self._rests, self._whole, self._fruitless = False, True, 0
+        if self._deadline is not None:
+            self._stop_waiting()
+        self._answer(_Direct(known.head, keep_alive=True, body=data[end:]))
+        return True
+
+    def _remember(self, heads: KnownHeads, read: _Direct) -> None:
+        """Keep a head that came in one piece with its body and with nothing before or after."""
+        data, self._from_rest = self._from_rest, b""
+        end = data.find(b"\r\n\r\n") + 4
+        if end > len(b"\r\n\r\n") and len(data) - end == len(read.body):
+            heads.keep(data[:end], read.head, len(read.body))
+
+    def _answer(self, direct: _Direct) -> None:
+        self._direct = direct
+        # Not uvicorn's class, but it has what uvicorn looks at.
+        self.cycle = direct  # type: ignore[assignment]
+        exchange: Answering | None = None
+        if direct.method and self._pages is not None:
             peers, target = (self.client, self.server), self.url
-            return self._pages.direct(self, self.loop, reading.method, target, reading.headers, reading.body, peers)
-        client = self.client[0] if self.client else None
-        if self._gateway is None:
-            return None
-        return self._gateway.direct(self, self.loop, reading.path, reading.headers, reading.body, client)
+            exchange = self._pages.direct(
+                self, self.loop, direct.method, target, direct.head.fields, direct.body, peers
+            )
+        elif self._gateway is not None:
+            client = self.client[0] if self.client else None
+            exchange = self._gateway.direct(self, self.loop, direct.head, direct.body, client)
+        if self._direct is direct:
+            direct.exchange = exchange
 
     # An answer that is given directly uses these (`Wire`).
 
@@ -264,6 +289,7 @@ class Connection(HttpToolsProtocol):
             self.on_response_complete()
         else:
             self.server_state.total_requests += 1
+            self._rests = self._whole and self._gateway is not None
             self._idle_since = self.loop.time()
             if self._idle is None:
                 self._idle = self.loop.call_later(self.timeout_keep_alive, self._idle_for_long)
@@ -274,7 +300,10 @@ class Connection(HttpToolsProtocol):
 
     def common_headers(self) -> bytes:
         """Return the lines that every answer of this connection has now."""
-        lines = _lines(tuple(self.server_state.default_headers))
+        headers = self.server_state.default_headers
+        if headers is not self._default_headers:  # uvicorn makes a new list each second.
+            self._default_headers, self._default_lines = headers, _lines(tuple(headers))
+        lines = self._default_lines
         return lines if self._direct is None or self._direct.keep_alive else lines + b"connection: close\r\n"
 
     def _to_be_answered_directly(self) -> _Direct | None:
@@ -286,9 +315,9 @@ class Connection(HttpToolsProtocol):
             return None
         path, method, keep_alive = url.decode("latin-1"), parser.get_method(), parser.should_keep_alive()
         if self._gateway is not None and method == b"POST" and self._gateway.owns(path):
-            return _Direct(path, self.headers, keep_alive=keep_alive)
+            return _Direct(Head(path, self.headers), keep_alive=keep_alive)
         if self._pages is not None and self._pages.owns(method, url.partition(b"?")[0]):
-            return _Direct(path, self.headers, keep_alive=keep_alive, method=method)
+            return _Direct(Head(path, self.headers), keep_alive=keep_alive, method=method)
         return None
 
     def _is_short(self, method: bytes) -> bool:

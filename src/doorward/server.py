@@ -8,7 +8,7 @@ import contextlib
 import gc
 import signal
 import socket
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterator, Sequence
 from typing import Final, Protocol
 
 import structlog
@@ -16,7 +16,8 @@ import uvicorn
 from starlette.types import ASGIApp, Receive, Scope, Send
 from typing_extensions import override
 
-from doorward.connection import Answering, Connection, DirectPages, Header, Wire
+from doorward.connection import Answering, Connection, DirectPages, Wire
+from doorward.gateway.head import Head, KnownHeads
 from doorward.storage.database import StorageUnavailable
 
 TIDY_SECONDS: Final = 600
@@ -33,6 +34,8 @@ _log = structlog.get_logger("doorward.server")
 
 class Gateway(Protocol):
     """The part of the gateway that the app uses."""
+
+    heads: KnownHeads
 
     def owns(self, path: str) -> bool:
         """Say whether a path belongs to an MCP server."""
@@ -53,8 +56,7 @@ class Gateway(Protocol):
         self,
         wire: Wire,
         loop: asyncio.AbstractEventLoop,
-        path: str,
-        headers: Sequence[Header],
+        head: Head,
         body: bytes,
         client: str | None,
     ) -> Answering:
@@ -65,7 +67,8 @@ class App:
     """MCP paths go to the gateway without anything between; all others to ``pages``, short ones to ``direct_pages``.
 
     ``flushes`` write what was collected beside the requests; each is awaited every ``FLUSH_SECONDS`` and at the end.
-    ``chores`` may take longer and hold up nothing; each is awaited every ``TIDY_SECONDS``.
+    ``chores`` may take longer and hold up nothing; each is awaited every ``TIDY_SECONDS``. ``workers`` run from start to
+    stop, and end when they are cancelled.
     """
 
     def __init__(
@@ -76,14 +79,16 @@ class App:
         direct_pages: DirectPages | None = None,
         flushes: Sequence[Callable[[], Awaitable[None]]],
         chores: Sequence[Callable[[], Awaitable[None]]] = (),
+        workers: Sequence[Callable[[], Coroutine[None, None, None]]] = (),
     ) -> None:
         self.gateway = gateway
         self._pages = pages
         self.direct_pages = direct_pages
         self._flushes = flushes
         self._chores = chores
-        self._flushing: asyncio.Task[None] | None = None
-        self._tidying: asyncio.Task[None] | None = None
+        self._workers = workers
+        self._beside: list[asyncio.Task[None]] = []
+        self._turn: asyncio.Task[None] | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -100,23 +105,27 @@ class App:
     async def start(self) -> None:
         """Begin what runs beside the requests."""
         await self.gateway.start()
-        self._flushing = asyncio.create_task(self._flush_for_ever())
-        self._tidying = asyncio.create_task(self._tidy_for_ever())
+        self._beside = [
+            asyncio.create_task(each()) for each in (*self._workers, self._tidy_for_ever, self._flush_for_ever)
+        ]
 
     async def stop(self) -> None:
         """End it; the calls that wait are written."""
         await self.gateway.stop()
-        for beside in (self._tidying, self._flushing):
-            if beside is not None:
-                beside.cancel()
-                with contextlib.suppress(asyncio.CancelledError):
-                    await beside
+        for beside in self._beside:
+            beside.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await beside
+        if self._turn is not None:
+            await self._turn
         await self._flush()
 
     async def _flush_for_ever(self) -> None:
         while True:
             await asyncio.sleep(FLUSH_SECONDS)
-            await self._flush()
+            # A turn that has begun is ended: its commit cannot be called back, and would be made a second time.
+            self._turn = asyncio.create_task(self._flush())
+            await asyncio.shield(self._turn)
 
     async def _tidy_for_ever(self) -> None:
         while True:

@@ -9,10 +9,7 @@ from typing import Any
 
 import pytest
 
-from doorward.api.explain import ExplainApi
 from doorward.credentials.api_keys import create_api_key, revoke_api_key
-from doorward.credentials.authenticate import Door
-from doorward.gateway.why import EXPLAIN
 from doorward.model import (
     ApiKeyId,
     Permission,
@@ -26,16 +23,16 @@ from doorward.model import (
     User,
 )
 from doorward.policy.permission import expand
+from doorward.rights import EXPLAIN_DECISIONS
 from doorward.storage import events, permissions, servers
 from doorward.storage.database import Transaction
 from doorward.storage.permissions import Placement
-from doorward.vault import Sealer
+from support.management import management
 from support.pages import BOB, CAROL, CATALOGUE, FINGERPRINTER, House, opened_house
-from support.rows import ACME, ALICE, GLOBEX, HARBOUR, NOW
-from support.signing import key_ring
+from support.rows import ACME, ALICE, GLOBEX, HARBOUR, NOW, without_membership
 
 pytestmark = [pytest.mark.anyio, pytest.mark.requirement("D7")]
-ALL = (*CATALOGUE, PermissionEntry(permission=EXPLAIN, words="Ask why a call is allowed or denied"))
+ALL = (*CATALOGUE, PermissionEntry(permission=EXPLAIN_DECISIONS, words="Ask why a call is allowed or denied"))
 ASKED = {"user": ALICE.email, "server": "harbour", "prompt": "greet"}
 FOLDER = ResourceId("res_folder")
 
@@ -60,14 +57,7 @@ class Api:
 @pytest.fixture
 async def api(tmp_path: Path) -> AsyncIterator[Api]:
     async with opened_house(tmp_path) as house:
-        ring = await key_ring(house.database, Sealer(b"s" * 32), house.clock)
-        door = Door(issuer="https://door.example", keys=ring.look, fingerprinter=FINGERPRINTER, prefix="dw")
-        surface = ExplainApi(
-            database=house.database,
-            authenticate_api_key=lambda reader, token: door.authenticate(reader, token, now=house.clock()).principal,
-            now=house.clock,
-        )
-        house.more += surface.routes()
+        house.more += await management(house.database, house.clock)
         house.__post_init__()
         yield Api(house, await house.change(_keys))
 
@@ -116,7 +106,15 @@ async def test_a_decision_is_explained_and_looking_at_others_is_an_event(api: Ap
     assert answer.status_code == 200
     found = answer.json()
     assert (found["decision"], found["reason"], found["remedy"]) == ("allowed", None, None)
-    assert [step["stage"] for step in found["steps"]] == ["credential", "server", "rule", "right", "scope", "place"]
+    assert [step["stage"] for step in found["steps"]] == [
+        "credential",
+        "server",
+        "rule",
+        "right",
+        "scope",
+        "place",
+        "approval",
+    ]
     assert await api.told_of() == []  # about herself
     found = (await api.ask({**ASKED, "key": _id(api.keys["read"])})).json()
     assert (found["decision"], found["reason"]) == ("denied", "scope")
@@ -166,7 +164,7 @@ async def test_a_foreign_tenant_answers_like_a_missing_one(api: Api) -> None:
 
 async def test_people_and_servers_elsewhere_are_told_like_missing_ones(api: Api) -> None:
     """Whether an address has an account in another tenant, or the deployment another server, is not told."""
-    await api.house.change(lambda tx: permissions.remove_membership(tx, ACME.id, CAROL.id))
+    await api.house.change(lambda tx: without_membership(tx, ACME.id, CAROL.id))
     for more in ({}, {"key": _id(api.keys["viewer"])}, {"connection": "con_x"}):
         told = [
             (await api.ask({**ASKED, "user": user, **more})).text.replace(user, "")

@@ -9,13 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import httpx2
-import psycopg
 import pytest
 from starlette.applications import Starlette
 
-from doorward.api.resources import ResourcesApi
 from doorward.credentials.api_keys import create_api_key, revoke_api_key
-from doorward.credentials.authenticate import Door
 from doorward.credentials.secret import Fingerprinter
 from doorward.model import (
     ApiKeyId,
@@ -35,8 +32,7 @@ from doorward.policy.permission import expand
 from doorward.storage import accounts, events, permissions
 from doorward.storage.database import Database, Transaction
 from doorward.storage.opening import open_database
-from doorward.vault import Sealer
-from support.signing import key_ring
+from support.management import management
 
 pytestmark = pytest.mark.anyio
 
@@ -94,16 +90,10 @@ async def api(tmp_path: Path) -> AsyncIterator[Api]:
 @asynccontextmanager
 async def open_api(url: str) -> AsyncIterator[Api]:
     database = open_database(url, create=True)
-    fingerprinter, sealer = Fingerprinter(b"f" * 32), Sealer(b"s" * 32)
-    ring = await key_ring(database, sealer, lambda: NOW)
+    fingerprinter = Fingerprinter(b"f" * 32)
     made = await database.write(lambda tx: people_and_keys(tx, fingerprinter))
-    door = Door(issuer="https://door.example", keys=ring.look, fingerprinter=fingerprinter, prefix="dw")
-    surface = ResourcesApi(
-        database=database,
-        authenticate_api_key=lambda reader, token: door.authenticate(reader, token, now=NOW).principal,
-        now=lambda: NOW,
-    )
-    transport = httpx2.ASGITransport(app=Starlette(routes=surface.routes()))
+    routes = await management(database, lambda: NOW, fingerprinter=fingerprinter)
+    transport = httpx2.ASGITransport(app=Starlette(routes=routes))
     async with httpx2.AsyncClient(transport=transport, base_url="http://door") as http:
         yield Api(database, http, lambda which="push": made[which])
     await database.close()
@@ -364,17 +354,11 @@ async def test_storage_that_is_gone_is_a_503_with_a_retry_hint(api: Api) -> None
     assert (answer.status_code, answer.headers["retry-after"]) == (503, "1")
 
 
-async def test_trees_are_pushed_to_postgresql_too(postgres_url: str) -> None:
-    schema = f"api_{os.getpid()}"
-    with psycopg.connect(postgres_url, autocommit=True) as connection:
-        connection.execute(f"CREATE SCHEMA {schema}")
-        try:
-            async with open_api(f"{postgres_url}?search_path={schema}") as api:
-                assert (await api.send("PUT", {"resources": TREE})).json() == {"put": 4, "removed": 0, "total": 4}
-                assert (await api.send("PUT", {"resources": TREE})).json() == {"put": 0, "removed": 0, "total": 4}
-                moved = {"put": [node("folder", "f1", ("project", "p2"))], "remove": [{"type": "project", "key": "p1"}]}
-                assert (await api.send("PATCH", moved)).json() == {"put": 1, "removed": 1, "total": 3}
-                assert await api.tree() == {"w1": None, "p2": "w1", "f1": "p2"}
-                assert (await api.send("PUT", {"resources": []})).json() == {"put": 0, "removed": 3, "total": 0}
-        finally:
-            connection.execute(f"DROP SCHEMA {schema} CASCADE")
+async def test_trees_are_pushed_to_postgresql_too(empty_schema: str) -> None:
+    async with open_api(empty_schema) as api:
+        assert (await api.send("PUT", {"resources": TREE})).json() == {"put": 4, "removed": 0, "total": 4}
+        assert (await api.send("PUT", {"resources": TREE})).json() == {"put": 0, "removed": 0, "total": 4}
+        moved = {"put": [node("folder", "f1", ("project", "p2"))], "remove": [{"type": "project", "key": "p1"}]}
+        assert (await api.send("PATCH", moved)).json() == {"put": 1, "removed": 1, "total": 3}
+        assert await api.tree() == {"w1": None, "p2": "w1", "f1": "p2"}
+        assert (await api.send("PUT", {"resources": []})).json() == {"put": 0, "removed": 3, "total": 0}

@@ -7,6 +7,7 @@ from dataclasses import fields, is_dataclass
 
 from doorward.protocol import faults
 from doorward.protocol.faults import FAULTS
+from doorward.rights import ADMINISTRATION
 from doorward.settings import Settings
 from support.tree import ROOT, text
 
@@ -45,10 +46,16 @@ def test_every_documented_fault_can_be_met() -> None:
     used = {
         name
         for path in (ROOT / "src").rglob("*.py")
-        if path.name != "faults.py"
+        if path.parent.name != "faults"
         for name in re.findall(r"\b[A-Z][A-Z_]+\b", text(path))
     }
     assert names - used == set()
+
+
+def test_every_permission_about_ourselves_is_documented() -> None:
+    page = text(DOCS / "permissions.md")
+    for permission, words in ADMINISTRATION.items():
+        assert f"| `{permission}` | {words[0].lower()}{words[1:].rstrip('.')} |" in page
 
 
 def test_every_decision_is_in_the_list_and_says_its_parts() -> None:

@@ -13,18 +13,18 @@ CLOCK_AND_CHANCE = {
     "secrets.token_urlsafe", "secrets.token_hex",
 }  # fmt: skip
 MAY_READ_THE_CLOCK = {
-    "src/doorward/bootstrap.py": "the composition root",
+    "src/doorward/bootstrap/core.py": "the composition root",
     "src/doorward/demo/harbour/__main__.py": "the composition root of the example server, a process of its own",
 }
 ENVIRONMENT = {"os.environ", "os.getenv"}
 MAY_READ_THE_ENVIRONMENT = {
-    "src/doorward/bootstrap.py",
-    "src/doorward/settings.py",
+    "src/doorward/bootstrap",
+    "src/doorward/settings",
     "src/doorward/cli",
     "src/doorward/demo",
 }
 RUNS_TEXT = {"eval", "exec", "compile", "os.system", "__import__"}
-PURE = ("src/doorward/model.py", "src/doorward/protocol/", "src/doorward/policy/", "src/doorward/gateway/access.py")
+PURE = ("src/doorward/model/", "src/doorward/protocol/", "src/doorward/policy/", "src/doorward/gateway/access.py")
 
 
 def calls(tree: ast.AST) -> set[str]:
@@ -40,7 +40,14 @@ def test_every_module_says_what_it_is() -> None:
 
 
 def test_a_package_init_is_a_docstring_and_exports_nothing() -> None:
-    allowed = {"src/doorward/__init__.py"}
+    allowed = {
+        "src/doorward/__init__.py",
+        # One name for many small files of the same kind: nouns, texts, tables.
+        "src/doorward/model/__init__.py",
+        "src/doorward/protocol/faults/__init__.py",
+        "src/doorward/storage/schema/__init__.py",
+        "src/doorward/settings/__init__.py",
+    }
     more = {
         name
         for name, tree in modules()
@@ -113,6 +120,7 @@ def sleeps(tree: ast.AST) -> bool:
 def test_no_test_sleeps() -> None:
     simulated = {
         "tests/support/everything_server.py": "a tool that takes its time, as the conformance suite asks",
+        "tests/support/tasks_extension.py": "a task that takes its time, as the conformance suite asks",
         "tests/gateway/stdio_server.py": "a tool that takes its time, so that a call can be left and limited",
         "tests/gateway/test_revocation.py": "calls and changes that meet at random moments, from a seed",
         "tests/support/https_server.py": "a server that sends byte by byte",

@@ -23,6 +23,7 @@ INDEXES = re.compile(r"--(extra-)?index-url|--find-links|file://|\"resolved\"")
 PROMISES = re.compile(r"\b(TO" + r"DO|FIX" + r"ME|XX" + r"X|NotImplemented" + r"Error)\b")
 WORDS = ("LICENSE", "README.md", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md", "Makefile", ".ci/run")
 
+NPM_FOLDERS = ("tests/clients", "tests/clients/vendors", "bench/peers")
 needs_git = pytest.mark.skipif(not tracked(), reason="not a clone: no list of tracked files")
 
 
@@ -37,9 +38,9 @@ def test_no_file_names_a_registry() -> None:
 
 
 def test_pins_have_hashes_and_no_addresses() -> None:
-    locks = [ROOT / folder / "package-lock.json" for folder in ("tests/clients", "bench/peers")]
+    locks = [ROOT / folder / "package-lock.json" for folder in NPM_FOLDERS]
     pins = [*(ROOT / "requirements").glob("*.txt"), *locks]
-    assert len(pins) == 7
+    assert len(pins) == 8
     for path in pins:
         assert not INDEXES.search(text(path)), path
     for path in pins[: -len(locks)]:

@@ -1,4 +1,4 @@
-"""Registration policy ``approved``, and what administrators say about clients (``product.md`` B3; decision 0036)."""
+"""Registration policy ``approved``, and what administrators say about clients (feature B3; decision 0036)."""
 
 from collections.abc import Callable
 from typing import Any

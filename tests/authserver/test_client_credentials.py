@@ -15,6 +15,7 @@ from tests.authserver.world import FINGERPRINTER, PUBLIC_URL, World, basic, is_t
 from doorward.model import ClientAuthMethod, ClientId, ClientKind, OwnerKind, Permission, Status, Tenant
 from doorward.storage import accounts, clients, connections, permissions, servers
 from doorward.storage.database import Transaction
+from support.rows import without_membership
 
 pytestmark = pytest.mark.anyio
 
@@ -117,7 +118,7 @@ async def test_parallel_requests_share_one_connection(world: World) -> None:
     [
         (lambda tx: accounts.update_user(tx, replace(user("robot"), status=Status.DISABLED)), "invalid_grant"),
         (lambda tx: accounts.update_tenant(tx, replace(tenant("acme"), status=Status.DISABLED)), "invalid_grant"),
-        (lambda tx: permissions.remove_membership(tx, tenant("acme").id, user("robot").id), "invalid_grant"),
+        (lambda tx: without_membership(tx, tenant("acme").id, user("robot").id), "invalid_grant"),
         (lambda tx: permissions.set_membership(tx, tenant("acme").id, user("robot").id, ()), "invalid_scope"),
         (lambda tx: clients.update_client(tx, replace(MACHINE, status=Status.DISABLED)), "invalid_client"),
     ],

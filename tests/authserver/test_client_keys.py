@@ -177,7 +177,6 @@ async def test_F2_F14_keys_at_a_private_address_are_not_fetched(keyed: Keyed, ad
         {"jwks_uri": "https://app.example:22/jwks.json"}, {"jwks_uri": "https://u@app.example/jwks.json"},
         {"jwks": {"keys": [EC.public()]}},
     ],
-    ids=str,
 )  # fmt: skip
 async def test_F8_a_document_with_keys_at_no_url_or_at_two_places_is_refused(
     keyed: Keyed, changed: dict[str, Any]

@@ -12,6 +12,7 @@ from doorward.credentials.secret import SecretKind, mint
 from doorward.model import Permission, Status
 from doorward.storage import accounts, clients, connections, permissions, servers
 from doorward.storage.database import Transaction
+from support.rows import without_membership
 
 pytestmark = pytest.mark.anyio
 
@@ -176,7 +177,7 @@ def _disable_user(tx: Transaction) -> None:
 
 
 def _remove_member(tx: Transaction) -> None:
-    permissions.remove_membership(tx, tenant("acme").id, user("alice").id)
+    without_membership(tx, tenant("acme").id, user("alice").id)
 
 
 def _take_roles(tx: Transaction) -> None:

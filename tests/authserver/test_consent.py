@@ -1,4 +1,4 @@
-"""The consent page and its answer (security group G; ``product.md`` B10 to B12, B17, B20)."""
+"""The consent page and its answer (security group G; features B10 to B12, B17, B20)."""
 
 import html
 import re
@@ -25,6 +25,7 @@ from doorward.authserver import consent
 from doorward.model import ClientId, Permission, PermissionEntry, Status
 from doorward.protocol.errors import PageError
 from doorward.storage import accounts, clients, permissions, servers
+from support.rows import without_membership
 
 pytestmark = pytest.mark.anyio
 
@@ -451,7 +452,7 @@ async def test_the_trail_says_what_was_approved_and_holds_no_secret(world: World
 
 async def test_no_rights_are_left_after_the_connection_is_made(world: World) -> None:
     tokens = await world.connect()
-    await world.database.write(lambda tx: permissions.remove_membership(tx, tenant("acme").id, user("alice").id))
+    await world.database.write(lambda tx: without_membership(tx, tenant("acme").id, user("alice").id))
     assert not await world.works(tokens["access_token"])
     is_token_error(await world.refresh(tokens["refresh_token"]), "invalid_grant")
 

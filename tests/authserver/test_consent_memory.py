@@ -9,6 +9,7 @@ import pytest
 from tests.authserver.deployment import ACME_MCP, C1, C2, CIMD_URL, START, tenant, user
 from tests.authserver.world import Browser, Pairs, World, answer_of, az, basic, tk
 
+from doorward.accounts.sessions import Came, Lifetimes, start_session
 from doorward.authserver import authorize, consent_memory
 from doorward.authserver import connections as lives
 from doorward.model import Permission, Status
@@ -203,12 +204,16 @@ async def test_approving_as_before_what_is_not_remembered_changes_nothing(world:
     pages = world.server._pages
 
     def run(tx: Any) -> object:
+        session, _ = start_session(
+            tx, user("alice"), means="password", came=Came(), lifetimes=Lifetimes(), now=START, entropy=services.entropy,
+            fingerprinter=services.fingerprinter,
+        )  # fmt: skip
         pending = authorize.begin(
             tx, web(), directory=services.directory, keys=services.keys.look(tx), issuer=services.public_url,
             now=world.clock(), entropy=services.entropy,
         )  # fmt: skip
         return consent_memory.approve_as_before(
-            tx, pending, user("alice"), authenticated_at=START, rules=pages._consent_rules, now=world.clock(),
+            tx, pending, (session, user("alice")), rules=pages._consent_rules, now=world.clock(),
             entropy=services.entropy,
         )  # fmt: skip
 

@@ -15,10 +15,11 @@ from tests.authserver.world import Browser, World, az, is_page, is_token_error
 from doorward.authserver.http import device as device_pages
 from doorward.model import ClientId, Status
 from doorward.protocol.token import DEVICE_CODE
-from doorward.storage import accounts, clients, device_requests, permissions
+from doorward.storage import accounts, clients, device_requests
 from doorward.storage.database import Transaction
 from doorward.storage.statements import Statement
 from support.budget_clock import count_by
+from support.rows import without_membership
 
 pytestmark = pytest.mark.anyio
 
@@ -374,7 +375,7 @@ def _disable_client(tx: Transaction) -> None:
 
 
 def _leave(tx: Transaction) -> None:
-    permissions.remove_membership(tx, tenant("acme").id, user("alice").id)
+    without_membership(tx, tenant("acme").id, user("alice").id)
 
 
 @pytest.mark.parametrize(

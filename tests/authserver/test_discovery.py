@@ -1,4 +1,4 @@
-"""Discovery at every form that clients probe (``product.md`` A1, B6; ruling 8, ruling 13; security D5, D6, D8)."""
+"""Discovery at every form that clients probe (features A1, B6; decision 0077.8 and .13; security D5, D6, D8)."""
 
 from collections.abc import Callable
 from dataclasses import replace

@@ -26,7 +26,7 @@ from tests.authserver.world import (
 
 from doorward.credentials.secret import SecretKind, mint
 from doorward.model import SECOND, AuthorizationCode, ClientAuthMethod, ClientId, ClientKind, Instant
-from doorward.storage import clients, connections
+from doorward.storage import clients, connections, issued
 
 pytestmark = pytest.mark.anyio
 
@@ -142,7 +142,7 @@ async def test_B6_a_code_without_a_challenge_is_good_for_nobody(world: World) ->
             client_id=C1.id, redirect_uri=REDIRECT, redirect_uri_sent=True, code_challenge=challenge, resource=MCP,
             created_at=now, expires_at=Instant(now + 60 * SECOND),
         )  # fmt: skip
-        await world.database.write(lambda tx, code=code: connections.insert_code(tx, code))
+        await world.database.write(lambda tx, code=code: issued.insert_code(tx, code))
         is_token_error(await world.redeem(text), "invalid_grant")
         is_token_error(await world.redeem(text, without={"code_verifier"}), "invalid_request")
 

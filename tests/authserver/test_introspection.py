@@ -11,11 +11,14 @@ from tests.authserver.world import FINGERPRINTER, World, az, basic, is_token_err
 
 from doorward.authserver.introspection import KeptAnswers
 from doorward.credentials.api_keys import create_api_key, revoke_api_key
+from doorward.credentials.key_changes import rotate_api_key
+from doorward.credentials.key_makers import OPERATOR
 from doorward.credentials.signing_keys import SigningKey, SigningKeys
-from doorward.model import Client, ClientId, Instant, Permission, Resource, ResourceId, Status, TenantId
+from doorward.model import Client, ClientId, Instant, Permission, Resource, ResourceId, ServerId, Status, TenantId
 from doorward.policy.permission import expand
 from doorward.storage import accounts, clients, connections, permissions, servers
 from doorward.storage.database import Transaction
+from support.rows import without_membership
 
 pytestmark = pytest.mark.anyio
 
@@ -138,7 +141,7 @@ async def test_D4_who_proves_nothing_is_told_nothing(world: World) -> None:
     [
         lambda tx: accounts.update_user(tx, replace(user("alice"), status=Status.DISABLED)),
         lambda tx: accounts.update_tenant(tx, replace(tenant("acme"), status=Status.DISABLED)),
-        lambda tx: permissions.remove_membership(tx, tenant("acme").id, user("alice").id),
+        lambda tx: without_membership(tx, tenant("acme").id, user("alice").id),
         lambda tx: servers.set_tenant_servers(tx, tenant("acme").id, []),
         lambda tx: servers.put_server(tx, replace(HARBOUR, status=Status.DISABLED)),
     ],
@@ -206,6 +209,27 @@ async def test_an_api_key_is_known_where_it_works(world: World) -> None:
         lambda tx: revoke_api_key(tx, tenant_id=made.key.tenant_id, key_id=made.key.id, by=None, now=now)
     )
     assert await ask(world, made.text) == INACTIVE
+
+
+async def test_D4_a_key_is_active_only_where_that_can_be_known(world: World) -> None:
+    """Which address showed a key is known to the server that asks, and one for another server is not its business."""
+    anywhere = await key_of(world, "bob")
+    assert (await ask(world, anywhere.text))["active"] is True
+    assert await ask(world, (await key_of(world, "bob", networks=("127.0.0.0/8",))).text) == INACTIVE
+    assert await ask(world, (await key_of(world, "bob", servers=frozenset({ServerId("none")}))).text) == INACTIVE
+
+    def rotate(tx: Transaction) -> Any:
+        return rotate_api_key(
+            tx, anywhere.key.id, tenant=tenant("acme"), maker=OPERATOR, overlap=60, now=world.clock.now,
+            entropy=os.urandom, fingerprinter=FINGERPRINTER, prefix="dw",
+        )  # fmt: skip
+
+    fresh = await world.database.write(rotate)
+    old = await ask(world, anywhere.text)
+    assert (old["active"], old["exp"]) == (True, world.clock.now // 1_000_000 + 60)
+    assert "exp" not in await ask(world, fresh.text)
+    world.clock.forward(60)
+    assert (await ask(world, anywhere.text), (await ask(world, fresh.text))["active"]) == (INACTIVE, True)
 
 
 async def test_a_narrowed_credential_says_to_which_subtrees(world: World) -> None:

@@ -1,4 +1,4 @@
-"""What metadata does not list does not work, by any door (ruling 8; security A21, A26, C14, C30, D6)."""
+"""What metadata does not list does not work, by any door (decision 0077.8; security A21, A26, C14, C30, D6)."""
 
 from typing import Any
 

@@ -29,18 +29,13 @@ CALLERS = 20
 
 
 @pytest.fixture
-async def world(postgres_url: str) -> AsyncIterator[World]:
-    schema = f"authserver_{os.getpid()}"
-    with psycopg.connect(postgres_url, autocommit=True) as connection:
-        connection.execute(f"DROP SCHEMA IF EXISTS {schema} CASCADE")
-        connection.execute(f"CREATE SCHEMA {schema}")
-        database = open_database(f"{postgres_url}?search_path={schema}", create=True)
-        store, secrets = put_in_place(FINGERPRINTER, os.urandom)
-        await database.write(store)
-        keys = (await key_ring(database, SEALER, lambda: START)).current()
-        yield World(database=database, keys=keys, secrets=secrets)
-        await database.close()
-        connection.execute(f"DROP SCHEMA {schema} CASCADE")
+async def world(empty_schema: str) -> AsyncIterator[World]:
+    database = open_database(empty_schema, create=True)
+    store, secrets = put_in_place(FINGERPRINTER, os.urandom)
+    await database.write(store)
+    keys = (await key_ring(database, SEALER, lambda: START)).current()
+    yield World(database=database, keys=keys, secrets=secrets)
+    await database.close()
 
 
 async def test_C4_C17_parallel_requests_have_one_winner_and_one_successor(world: World) -> None:
@@ -92,7 +87,7 @@ async def test_G5_a_form_sent_many_times_at_once_answers_once(world: World) -> N
 
 @pytest.mark.parametrize("grant", ["code", "refresh"])
 async def test_C23_C24_no_grant_wins_against_a_deactivation_that_was_answered(
-    world: World, postgres_url: str, grant: str
+    world: World, empty_schema: str, grant: str
 ) -> None:
     code = await world.code()
     token = code if grant == "code" else (await world.redeem(code)).json()["refresh_token"]
@@ -101,9 +96,10 @@ async def test_C23_C24_no_grant_wins_against_a_deactivation_that_was_answered(
     async def ask() -> None:
         answers.append(await (world.redeem(token) if grant == "code" else world.refresh(token)))
 
-    waiting = "SELECT count(*) FROM pg_locks WHERE NOT granted"
-    async with await psycopg.AsyncConnection.connect(postgres_url) as other, anyio.create_task_group() as group:
-        await other.execute(f"SET search_path TO authserver_{os.getpid()}")
+    base, _, schema = empty_schema.partition("?search_path=")
+    waiting = "SELECT count(*) FROM pg_locks WHERE NOT granted AND pg_backend_pid() = ANY(pg_blocking_pids(pid))"
+    async with await psycopg.AsyncConnection.connect(base) as other, anyio.create_task_group() as group:
+        await other.execute(f"SET search_path TO {schema}")
         await other.execute("SELECT id FROM tenants FOR UPDATE")
         group.start_soon(ask)
         with anyio.fail_after(10):
@@ -162,9 +158,9 @@ async def test_C29_an_assertion_that_is_sent_many_times_at_once_is_good_once(wor
 
 
 async def test_C15_C17_two_nodes_share_a_successor_and_end_what_is_replayed_late(
-    world: World, postgres_url: str
+    world: World, empty_schema: str
 ) -> None:
-    node = open_database(f"{postgres_url}?search_path=authserver_{os.getpid()}", create=False)
+    node = open_database(empty_schema, create=False)
     try:
         second = World(database=node, keys=world.keys, secrets=world.secrets, clock=world.clock)
         other, first = await world.connect(), await world.connect()

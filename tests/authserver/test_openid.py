@@ -34,8 +34,9 @@ from doorward.credentials import key_rotation
 from doorward.credentials.key_rotation import Overlap
 from doorward.credentials.signing_keys import RS256
 from doorward.model import SECOND, Status
-from doorward.storage import accounts, clients, connections, permissions
+from doorward.storage import accounts, clients, connections
 from support.person import Page
+from support.rows import without_membership
 from support.signing import rows
 
 pytestmark = pytest.mark.anyio
@@ -415,7 +416,7 @@ async def test_C23_a_sign_in_ends_with_the_membership(rp: Rp) -> None:
 
     first = await rp.connect(await as_person(rp.world))
     acme = tenant("acme").id
-    await rp.world.database.write(lambda tx: permissions.remove_membership(tx, acme, user("alice").id))
+    await rp.world.database.write(lambda tx: without_membership(tx, acme, user("alice").id))
     form = {"grant_type": "refresh_token", "refresh_token": first["refresh_token"]}
     refused = await rp.world.token(form, authorization=basic("c2", rp.world.secrets["c2"]))
     is_token_error(refused, "invalid_grant")

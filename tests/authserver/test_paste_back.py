@@ -1,4 +1,4 @@
-"""The address that a person carries to an app on another machine (``product.md`` B16)."""
+"""The address that a person carries to an app on another machine (feature B16)."""
 
 import re
 import shlex

@@ -1,4 +1,4 @@
-"""Refreshing (security C15 to C23, C25; ``product.md`` B2, B12)."""
+"""Refreshing (security C15 to C23, C25; features B2, B12)."""
 
 from collections.abc import Callable
 from typing import Any

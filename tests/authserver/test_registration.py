@@ -1,4 +1,4 @@
-"""Dynamic client registration (RFC 7591; ``product.md`` B3; security E1 to E14)."""
+"""Dynamic client registration (RFC 7591; feature B3; security E1 to E14)."""
 
 import json
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""A confidential client manages its own registration (RFC 7592; ``product.md`` B3; security E1, E11)."""
+"""A confidential client manages its own registration (RFC 7592; feature B3; security E1, E11)."""
 
 import json
 from collections.abc import Callable

@@ -8,7 +8,6 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import httpx2
-import psycopg
 import pytest
 from tests.authserver.deployment import ACME_MCP, GLOBEX_ONLY, MCP, START, put_in_place, tenant, user
 from tests.authserver.test_client_credentials import said_by
@@ -110,22 +109,17 @@ async def ci(make_world: Callable[..., World], server: HttpsServer) -> Ci:
 
 @pytest.fixture(params=["sqlite", "postgresql"])
 async def either(
-    request: pytest.FixtureRequest, server: HttpsServer, make_world: Callable[..., World], postgres_url: str
+    request: pytest.FixtureRequest, server: HttpsServer, make_world: Callable[..., World]
 ) -> AsyncIterator[Ci]:
     if request.param == "sqlite":
         yield Ci(fetching(make_world()), Platform(server))
         return
-    schema = f"workload_{os.getpid()}"
-    with psycopg.connect(postgres_url, autocommit=True) as connection:
-        connection.execute(f"DROP SCHEMA IF EXISTS {schema} CASCADE")
-        connection.execute(f"CREATE SCHEMA {schema}")
-        database = open_database(f"{postgres_url}?search_path={schema}", create=True)
-        store, secrets = put_in_place(FINGERPRINTER, os.urandom)
-        await database.write(store)
-        keys = (await key_ring(database, SEALER, lambda: START)).current()
-        yield Ci(fetching(World(database=database, keys=keys, secrets=secrets)), Platform(server))
-        await database.close()
-        connection.execute(f"DROP SCHEMA {schema} CASCADE")
+    database = open_database(request.getfixturevalue("empty_schema"), create=True)
+    store, secrets = put_in_place(FINGERPRINTER, os.urandom)
+    await database.write(store)
+    keys = (await key_ring(database, SEALER, lambda: START)).current()
+    yield Ci(fetching(World(database=database, keys=keys, secrets=secrets)), Platform(server))
+    await database.close()
 
 
 @pytest.mark.requirement("B18")
@@ -387,7 +381,6 @@ async def test_J4_keys_of_one_issuer_are_no_keys_of_another(ci: Ci, make_world: 
         {"keys": [RSA.public("k1") | {"d": "x"}]},
         {"keys": [EC.public("k1") | {"x": "A" * 43}]},
     ],
-    ids=str,
 )
 async def test_an_issuers_documents_are_held_to_the_rules(ci: Ci, changed: dict[str, Any]) -> None:
     ci.platform.publish(**changed)

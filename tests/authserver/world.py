@@ -12,7 +12,7 @@ from urllib.parse import parse_qsl, urlencode, urljoin, urlsplit
 import httpx2
 from tests.authserver.deployment import CIMD_URL, DOCUMENT, MCP, PUBLIC_URL, START, user
 
-from doorward.accounts.sessions import end_session, start_session
+from doorward.accounts.sessions import Came, Lifetimes, end_session, start_session
 from doorward.authserver.routes import AuthServer
 from doorward.clients import profiles
 from doorward.credentials.authenticate import Door, Unauthenticated
@@ -109,7 +109,16 @@ class Browser:
         """Have a session, as the sign-in page would begin it."""
         world = self.world
         _, text = await world.database.write(
-            lambda tx: start_session(tx, user(name), now=world.clock(), entropy=os.urandom, fingerprinter=FINGERPRINTER)
+            lambda tx: start_session(
+                tx,
+                user(name),
+                means="password",
+                came=Came(),
+                now=world.clock(),
+                entropy=os.urandom,
+                fingerprinter=FINGERPRINTER,
+                lifetimes=Lifetimes(),
+            )
         )
         self.http.cookies.set("doorward_session", text, domain="127.0.0.1")
 

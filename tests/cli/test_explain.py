@@ -1,4 +1,4 @@
-"""``doorward explain``: the decision, why, and what would change it (``product.md`` D7)."""
+"""``doorward explain``: the decision, why, and what would change it (feature D7)."""
 
 import asyncio
 import json
@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from tests.cli.commands import TEAM, Commands, failed
 
-from doorward.bootstrap import open_core
+from doorward.bootstrap.core import open_core
 from doorward.model import Instant, TenantId, UserId
 from doorward.settings import load
 from doorward.storage import accounts, events, servers
@@ -92,6 +92,8 @@ def test_a_server_that_is_disabled_or_not_enabled_stops_everybody(team: Commands
 
 
 def test_somebody_who_was_disabled_is_nobody(team: Commands) -> None:
+    another_owner = {"slug": "globex", "members": [{"user": INES, "roles": ["owner"]}]}
+    assert team.apply({"tenants": [another_owner]}).exit_code == 0
     assert team.apply({"users": [{"email": SAM, "status": "disabled"}]}).exit_code == 0
     assert explained(team, "--user", SAM, *HERE, "--tool", "get_page")["reason"] == "credential"
 

@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 from tests.cli.commands import Commands
 
@@ -117,3 +118,23 @@ def test_I13_a_key_pasted_in_the_wrong_place_comes_into_no_log_line(team: Comman
         lines = list(itertools.takewhile(lambda line: "the-last-one" not in line, iter(process.stderr.readline, "")))
     assert any("unknown client" in line for line in lines)
     assert key[-30:] not in "".join(lines)
+
+
+def test_H24_a_server_without_people_prints_one_link_and_one_with_people_none(
+    commands: Commands, team: Commands
+) -> None:
+    def printed(data: Path) -> str:
+        port = free_port()
+        command = [sys.executable, "-m", "doorward.cli.main", "serve", "--data", str(data), "--port", str(port)]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+            assert process.stderr is not None
+            assert any("serving" in line for line in iter(process.stderr.readline, ""))
+            process.send_signal(signal.SIGTERM)
+            said, logged = process.communicate(timeout=20)
+        assert "/setup/" not in logged
+        return said
+
+    empty = commands.folder / "empty"
+    empty.mkdir()
+    assert "http://127.0.0.1:" in printed(empty)
+    assert printed(team.data) == ""

@@ -4,12 +4,16 @@ import json
 import sys
 from pathlib import Path
 
+import anyio
 import pytest
 from tests.cli.commands import Commands
 
 from doorward.cli.serve import _declare
+from doorward.model import SECOND, Instant, Sighting
 from doorward.provisioning.reading import DocumentError
+from doorward.provisioning.sightings import sight
 from doorward.settings import load
+from doorward.storage.opening import open_database
 
 pytestmark = pytest.mark.requirement("G4")
 SERVER = Path(__file__).parent.parent / "gateway" / "stdio_server.py"
@@ -52,3 +56,27 @@ def declared(team: Commands) -> Path:
     tenants = [{"slug": "acme", "servers": ["stdio", "wiki"]}, {"slug": "globex", "servers": ["stdio"]}]
     path.write_text(json.dumps({"tenants": tenants}))
     return path
+
+
+def test_a_version_that_is_new_is_told_with_the_one_before(team: Commands) -> None:
+    command = [sys.executable, "-I", "-S", str(SERVER)]
+    team.apply({"servers": [{"slug": "notebook", "paths": ["/notebook"], "command": command}]})
+    at = Instant(1_790_000_000 * SECOND)
+    for version, told in (("1.2.2", "new since just now, before: notebook 1.2.2, MCP 2025-11-25"), ("1.2.3", None)):
+        said = Sighting(name="notebook", version=version, revision="2025-11-25")
+        seen(team, said, at)
+        line = team.run("servers", "status", "notebook").stdout
+        assert told is None or told in line
+        at = Instant(at + 3600 * SECOND)
+    assert "new since 2026-09-21 15:13, before: notebook 1.2.2, MCP 2025-11-25" in line
+
+
+def seen(team: Commands, said: Sighting, at: Instant) -> None:
+    """Have the gateway's watch see this at that time."""
+
+    async def use() -> None:
+        database = open_database(f"sqlite://{team.data / 'doorward.db'}", create=False)
+        await database.write(lambda tx: sight(tx, "notebook", said, at))
+        await database.close()
+
+    anyio.run(use)

@@ -6,9 +6,9 @@ import json
 import pytest
 from tests.cli.commands import TEAM, Commands, failed
 
-from doorward.bootstrap import open_core
+from doorward.bootstrap.core import open_core
 from doorward.model import Instant
-from doorward.provisioning.tools import remember
+from doorward.provisioning.tools import SeenTool, remember
 from doorward.settings import load
 
 pytestmark = pytest.mark.requirement("D4")
@@ -18,7 +18,7 @@ pytestmark = pytest.mark.requirement("D4")
 def seen(team: Commands) -> Commands:
     async def use() -> None:
         core = await open_core(load(data_dir=team.data), create=False)
-        tools = [("export", "a" * 64, {"readOnlyHint": True}), ("import", "b" * 64, {})]
+        tools = [SeenTool("export", "a" * 64, {"readOnlyHint": True}), SeenTool("import", "b" * 64, {})]
         await core.database.write(lambda tx: remember(tx, "wiki", tools, Instant(1_790_000_000_000_000)))
         await core.close()
 

@@ -10,8 +10,10 @@ from typing import Any
 import httpx2
 from tests.gateway.recorder import Recorder, Request, default, result
 
-from doorward import bootstrap
-from doorward.cli.token_use import KeyWish, make_key
+from doorward.bootstrap.core import Core, clock, open_core
+from doorward.bootstrap.program import build
+from doorward.cli.token_use import make_key
+from doorward.credentials.key_wishes import KeyWish
 from doorward.model import SECOND, Instant
 from doorward.provisioning.apply import Applied, check_passwords, execute
 from doorward.provisioning.parse import parse
@@ -44,7 +46,7 @@ class Clock:
         self.ahead = 0
 
     def __call__(self) -> Instant:
-        return Instant(bootstrap.clock() + self.ahead * SECOND)
+        return Instant(clock() + self.ahead * SECOND)
 
 
 @dataclass
@@ -56,9 +58,9 @@ class Deployment:
     clock: Clock = field(default_factory=Clock)
 
     async def start(self) -> None:
-        core = await bootstrap.open_core(replace(Settings(), data_dir=self.data), create=False)
+        core = await open_core(replace(Settings(), data_dir=self.data), create=False)
         self.core = replace(core, now=self.clock)
-        self.app = await bootstrap.build(self.core)
+        self.app = await build(self.core)
         await self.app.start()
 
     async def stop(self) -> None:
@@ -80,7 +82,7 @@ class Deployment:
 
     async def key(self) -> str:
         """Do what ``doorward token create`` does."""
-        core, wish = self.core, KeyWish(user=EMAIL, tenant=None, name="by hand", scopes=(), resources=())
+        core, wish = self.core, KeyWish(owner=EMAIL, name="by hand")
         _, made = await core.database.write(
             lambda tx: make_key(
                 tx, wish, None, now=core.now(), entropy=core.entropy, fingerprinter=core.fingerprinter, prefix="dw"
@@ -89,7 +91,7 @@ class Deployment:
         return made.text
 
 
-async def apply(core: bootstrap.Core, document: Mapping[str, Any]) -> Applied:
+async def apply(core: Core, document: Mapping[str, Any]) -> Applied:
     read = parse(Place("", dict(document)))
     passwords = await check_passwords(core.database, read, core.passwords)
     return await core.database.write(
@@ -99,7 +101,7 @@ async def apply(core: bootstrap.Core, document: Mapping[str, Any]) -> Applied:
 
 async def furnish(data: Path) -> None:
     """Make a data directory with the deployment in it; copying it is quicker than making it again."""
-    core = await bootstrap.open_core(replace(Settings(), data_dir=data), create=True)
+    core = await open_core(replace(Settings(), data_dir=data), create=True)
     try:
         await apply(core, DOCUMENT)
     finally:

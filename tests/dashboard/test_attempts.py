@@ -6,7 +6,7 @@ from typing import Any
 import httpx2
 import pytest
 
-from doorward.model import ClientId, User
+from doorward.model import ClientId, Instant, User
 from doorward.storage import clients, events
 from doorward.storage.attempts import AttemptStep, Step, insert_steps
 from doorward.storage.client_verdicts import verdicts
@@ -115,6 +115,21 @@ async def test_an_attempt_is_told_step_by_step_with_cause_and_fix(house: House) 
     assert (await browser.get(f"{PATH}/999999")).status_code == 404
 
 
+@pytest.mark.requirement("A8")
+async def test_each_step_says_how_long_after_the_first_it_was_and_the_others_who_and_when(house: House) -> None:
+    moments = ((Step.AUTHORIZE, 0), (Step.SIGN_IN, 240), (Step.CONSENT, 21_000), (Step.APPROVED, 300_000))
+    steps = [
+        replace(refused(), code=None, step=step, at=Instant(NOW + milliseconds * 1000), connection_id="con_it")
+        for step, milliseconds in moments
+    ]
+    await filled(house, refused(flow="req_other"), *steps)
+    browser, page = await looked(house, ALICE)
+    links = [word.replace("&amp;", "&") for word in page.text.split('"') if word.startswith(f"{PATH}/")]
+    told = [page.text for page in [await browser.get(link) for link in links] if "+21 s" in page.text]
+    for words in ("+0.2 s", "+21 s", "+5 min", 'href="/settings/apps/con_it"', "Bob,"):
+        assert words in told[0], words
+
+
 async def test_nobody_sees_what_is_another_tenants_or_persons(house: House) -> None:
     await filled(house, refused(tenant_id=GLOBEX.id, user_id=CAROL.id, client_name="Foreign"))
     link = f"{PATH}/1"
@@ -122,7 +137,9 @@ async def test_nobody_sees_what_is_another_tenants_or_persons(house: House) -> N
         browser, page = await looked(house, user)
         assert "Foreign" not in page.text
         for path in (link, f"{link}?tenant={GLOBEX.slug}", f"{PATH}?tenant={GLOBEX.slug}"):
-            assert "Foreign" not in (await browser.get(path)).text
+            answer = await browser.get(path)
+            assert answer.status_code == (404 if path == link else 403)
+            assert "Foreign" not in answer.text
     _, page = await looked(house, CAROL, f"{PATH}?tenant=-")
     assert "Foreign" in page.text
     assert "Waiting for you" not in page.text

@@ -1,17 +1,19 @@
 """The page of one's own API keys."""
 
 import re
+from typing import Any
 from urllib.parse import urlencode
 
 import httpx2
 import pytest
 
-from doorward.model import ApiKey, Instant, User
-from doorward.storage import api_keys, events, permissions
+from doorward.model import ApiKey, Instant, ToolState, User
+from doorward.storage import api_keys, events, known_tools, permissions
 from doorward.storage.database import Reader
+from doorward.storage.known_tools import KnownTool
 from support.pages import CAROL, FINGERPRINTER, Browser, House, filled, form_of
 from support.person import Form, Page
-from support.rows import ACME, ALICE, BOB, NOW
+from support.rows import ACME, ALICE, BOB, HARBOUR, NOW
 
 pytestmark = pytest.mark.anyio
 DAY = 86_400_000_000
@@ -62,7 +64,7 @@ async def test_I16_a_key_is_made_shown_once_and_known_by_its_ends_afterwards(hou
     assert made.headers["cache-control"] == "no-store"
     text = key_on(made)
     assert "https://mcp.acme.example/acme/mcp" in made.text
-    assert "claude mcp add --transport http harbour https://mcp.acme.example/acme/mcp" in made.text
+    assert "curl -sS https://mcp.acme.example/acme/mcp" in made.text
     [key] = await keys_of(house)
     assert key.fingerprint == FINGERPRINTER.of(text)
     assert key.expires_at == NOW + 90 * DAY
@@ -101,7 +103,7 @@ async def test_a_key_may_do_what_was_ticked_for_as_long_as_was_chosen(house: Hou
         ({"expiry": "36500"}, "Choose when the key ends"),
         ({"scope": ""}, "may not do this"),
         ({"scope": "documents:admin"}, "may not do this"),
-        ({"scope": "*:*"}, "may not do this"),
+        ({"scope": "users:*"}, "may not do this"),
         ({"scope": "<script>alert(1)</script>"}, "&lt;script&gt;"),
     ],
 )
@@ -201,7 +203,7 @@ async def test_I6_rights_are_those_of_the_moment_of_making(house: House) -> None
 
 async def test_somebody_in_two_tenants_chooses_and_sees_what_they_may_do_there(house: House) -> None:
     browser, acme = await at_the_page(house, CAROL)
-    assert "/settings/keys?tenant=globex#new" in acme.text
+    assert [field.value for field in form_of(acme, "expiry").named("tenant")] == ["acme", "globex"]
     globex = await browser.get("/settings/keys?tenant=globex")
     form = form_of(globex, "expiry")
     assert [field.value for field in form.named("scope")] == ["documents:read"]
@@ -272,6 +274,7 @@ async def test_the_list_says_when_keys_end_and_when_they_were_used(house: House)
     client = "curl/8 <b>" + "x" * 80
     await house.change(lambda tx: api_keys.touch_api_keys(tx, [(used.id, Instant(NOW + 5), "203.0.113.9", client)]))
     house.clock.forward(8 * 86_400)
+    await browser.sign_in()
     page = (await browser.get("/settings/keys")).text
     assert "Expired" in page
     assert "1 in use, 1 ended" in page
@@ -294,3 +297,81 @@ async def test_M6_a_hostile_name_is_shown_as_text(house: House) -> None:
 
 def form_of_action(response: httpx2.Response, action: str) -> Form:
     return next(form for form in Page(response.text).forms if form.action == action)
+
+
+@pytest.mark.requirement("C2", "A5")
+async def test_the_new_key_stands_in_the_steps_of_the_client_that_was_chosen(house: House) -> None:
+    browser, page = await at_the_page(house)
+    made = await browser.post("/settings/keys", filled(form_of(page, "expiry"), name="ci", client="claude-code"))
+    assert "Use it in Claude Code" in made.text
+    assert "claude mcp add --transport http harbour" in made.text
+    assert "Test it" in made.text
+    assert key_on(made) in made.text
+    offered = [field.value for field in form_of(page, "expiry").named("client")]
+    assert "claude-code" in offered
+    assert "" in offered
+    _, page = await at_the_page(house)
+    other = await browser.post("/settings/keys", filled(form_of(page, "expiry"), name="ci", client="<nonsense>"))
+    assert other.status_code in {200, 400}
+    assert "&lt;nonsense" not in other.text
+
+
+async def shown(browser: Any, page: Any, **values: Any) -> Any:
+    return await browser.post("/settings/keys", filled(form_of(page, "expiry"), what="show", **values))
+
+
+@pytest.mark.requirement("C1")
+async def test_the_form_tells_what_the_key_could_do_and_makes_none(house: House) -> None:
+    await house.change(offer_tools)
+    browser, page = await at_the_page(house)
+    told = await shown(browser, page, name="half typed", scope="documents:read")
+    assert told.status_code == 200
+    aside = " ".join(Page(told.text).text.split()).partition("This key")[2]
+    assert aside.index("Read documents") < aside.index("cannot") < aside.index("Delete documents")
+    assert "read_document" in aside
+    assert "drop_document" not in aside
+    assert form_of(told, "expiry").named("name")[0].value == "half typed"
+    assert await keys_of(house) == []
+    nothing = await shown(browser, page, scope="")
+    assert "nothing yet" in nothing.text
+    foreign = await shown(browser, page, place="project/nowhere")
+    assert foreign.status_code == 200
+    assert "There is no resource" in foreign.text
+
+
+def offer_tools(tx: Any) -> None:
+    for name, hints in (("read_document", {}), ("drop_document", {"destructiveHint": True})):
+        known_tools.add_known(
+            tx,
+            KnownTool(
+                server_id=HARBOUR.id, name=name, digest=name, first_seen=NOW, annotations=hints, state=ToolState.ALLOWED
+            ),
+        )
+
+
+async def test_another_tenant_is_shown_before_a_key_is_made_there(house: House) -> None:
+    browser, page = await at_the_page(house, CAROL)
+    response = await browser.post("/settings/keys", filled(form_of(page, "expiry"), name="ci", tenant="globex"))
+    assert response.status_code == 422
+    assert "You chose another tenant" in response.text
+    assert await keys_of(house, CAROL) == []
+    made = await browser.post("/settings/keys", filled(form_of(response, "expiry")))
+    assert made.status_code == 200
+    assert [key.tenant_id for key in await keys_of(house, CAROL)] == ["t-globex"]
+
+
+@pytest.mark.requirement("C6", "F2")
+async def test_I6_an_administrator_makes_a_key_for_somebody_else_and_nobody_else_does(house: House) -> None:
+    await house.change(lambda tx: permissions.set_membership(tx, ACME.id, BOB.id, ("viewer",)))
+    browser, page = await at_the_page(house)
+    pairs = filled(form_of(page, "expiry"), name="ci", for_whom=BOB.email, scope="documents:read")
+    assert (await browser.post("/settings/keys", pairs)).status_code == 200
+    [key] = await keys_of(house, BOB)
+    assert (key.user_id, key.created_by) == (BOB.id, ALICE.id)
+    bob, page = await at_the_page(house, BOB)
+    assert form_of(page, "expiry").named("for_whom") == []
+    pairs = filled(form_of(page, "expiry"), name="ci", for_whom=ALICE.email, scope="documents:read")
+    refused = await bob.post("/settings/keys", pairs)
+    assert refused.status_code == 422
+    assert "Only an administrator" in refused.text
+    assert await keys_of(house) == []

@@ -1,15 +1,16 @@
 """The page that explains a decision: who may ask, what it answers, and what is wrong said on the form."""
 
+from dataclasses import replace
 from typing import Any
 
 import httpx2
 import pytest
 
-from doorward.model import Resource, ResourceId, Role, RoleId
-from doorward.storage import events, permissions
+from doorward.model import Approvers, Permission, Resource, ResourceId, Role, RoleId, RuleKind, ToolRule
+from doorward.storage import events, permissions, servers
 from doorward.storage.permissions import Placement
 from support.pages import CAROL, Browser, House
-from support.rows import ACME, ALICE, BOB, GLOBEX
+from support.rows import ACME, ALICE, BOB, GLOBEX, HARBOUR, READ
 
 pytestmark = [pytest.mark.anyio, pytest.mark.requirement("D7")]
 PATH = "/settings/why"
@@ -25,7 +26,7 @@ async def told_of(house: House) -> list[Any]:
     return [event for event in found if event.name == "decision:explained"]
 
 
-async def test_an_administrator_reads_the_six_questions_and_that_it_is_a_simulation(house: House) -> None:
+async def test_an_administrator_reads_the_seven_questions_and_that_it_is_a_simulation(house: House) -> None:
     browser = house.browser()
     await browser.sign_in(ALICE)
     form = await browser.get(PATH)
@@ -34,7 +35,7 @@ async def test_an_administrator_reads_the_six_questions_and_that_it_is_a_simulat
     page = await asked(browser)
     assert page.status_code == 200
     assert "Allowed by" in page.text
-    assert page.text.count('<li class="pass">') == 6
+    assert page.text.count('<li class="pass">') == 7
     assert f"simulation as {CAROL.email}" in page.text
     (event,) = await told_of(house)
     assert (event.actor_id, event.subject, event.detail["by"]) == (ALICE.id, CAROL.email, "page")
@@ -48,7 +49,7 @@ async def test_a_denial_says_what_stopped_it_and_what_would_have_to_change(house
     assert "Denied at step 4" in page.text
     assert "To allow it" in page.text
     assert page.text.count('<li class="fail">') == 1
-    assert page.text.count("Not asked. ") == 2
+    assert page.text.count("Not asked. ") == 3
     assert "there is no such prompt" in page.text
 
 
@@ -118,3 +119,20 @@ async def test_what_is_wrong_is_said_and_what_was_typed_stays(
     assert words in page.text
     assert changed.get("user", CAROL.email) in page.text
     assert await told_of(house) == []
+
+
+@pytest.mark.requirement("D8")
+async def test_a_call_that_is_approved_first_is_told_with_who_approves(house: House) -> None:
+    approvers = Approvers(permissions=frozenset({Permission("approvals:decide")}), by_another=True)
+    rules = [replace(rule, approval=approvers) if rule.kind is RuleKind.TOOL else rule for rule in HARBOUR.rules]
+    tool = ToolRule(match="delete_document", requires=frozenset({READ}), approval=approvers)
+    changed = replace(HARBOUR, rules=(tool, *rules))
+    await house.change(lambda tx: servers.put_server(tx, changed))
+    browser = house.browser()
+    await browser.sign_in(ALICE)
+    page = await asked(browser, kind="tool", name="delete_document")
+    assert "once approved by somebody with approvals:decide, who is not the person it is made for" in page.text
+    assert page.text.count('<li class="pass">') == 6
+    assert page.text.count('<li class="fail">') == 1
+    assert "DW-360" in page.text
+    assert 'class="note warn" role="status"' in page.text

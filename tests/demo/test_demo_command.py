@@ -182,8 +182,8 @@ def test_an_upstream_that_is_no_url_is_refused(url: str) -> None:
 
 
 def test_another_mcp_server_can_be_put_behind_the_door(tmp_path: Path) -> None:
-    command = [sys.executable, str(Path(__file__).parents[1] / "support" / "everything_server.py")]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as upstream:
+    command, tests = [sys.executable, "-m", "support.everything_server"], Path(__file__).parents[1]
+    with subprocess.Popen(command, cwd=tests, stdout=subprocess.PIPE, text=True) as upstream:
         assert upstream.stdout is not None
         url = upstream.stdout.readline().strip()
         try:

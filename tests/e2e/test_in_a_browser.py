@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
-from playwright.sync_api import BrowserContext, ConsoleMessage, Page, expect
+from playwright.sync_api import BrowserContext, ConsoleMessage, Page, Route, expect
 from typing_extensions import override
 
 from support import chromium
@@ -129,6 +129,30 @@ def test_A1_an_unknown_redirect_is_explained_on_a_page_and_never_followed(demo: 
         assert page.url.startswith(demo.url)
     assert complaints == []
     assert REDIRECT
+
+
+@pytest.mark.requirement("M5")
+def test_a_second_click_while_the_first_is_answered_makes_one_key_and_shows_it(demo: Demo) -> None:
+    with chromium.browser() as context:
+        page, _ = watched(context)
+        page.goto(f"{demo.url}/settings/keys")
+        sign_in(page, *demo.user("owner"))
+        page.get_by_label("Name", exact=True).fill("clicked twice")
+        sent: list[str] = []
+
+        def slowly(route: Route) -> None:
+            sent.append(route.request.post_data or "")
+            page.wait_for_timeout(300)
+            route.continue_()
+
+        page.route("**/settings/keys", slowly)
+        twice = "button => { button.click(); setTimeout(() => button.click(), 100); }"
+        page.get_by_role("button", name="Create key").evaluate(twice)
+        expect(page.get_by_text(re.compile(r"dw_[0-9A-Za-z]{62}")).first).to_be_visible()
+        assert len(sent) == 1
+        page.unroute("**/settings/keys")
+        page.goto(f"{demo.url}/settings/keys")
+        expect(page.get_by_role("link", name="clicked twice")).to_have_count(1)
 
 
 @pytest.mark.parametrize(("look", "dark", "phone"), LOOKS)

@@ -60,7 +60,7 @@ def declare(demo: Demo, port: int, *, direct: bool) -> None:
         "servers": [server | ({"direct": url} if direct else {})],
         "tenants": [{"slug": "acme", "servers": ["harbour", "notes"], "clients": [itself] if direct else []}],
     })  # fmt: skip
-    # A path that is new is the gateway's within a second (ruling 6).
+    # A path that is new is the gateway's within a second (decision 0077.6).
     wait_for(lambda: rpc(f"{demo.url}/servers/notes/mcp", None, "tools/list").status_code == 401, "the new path")
 
 

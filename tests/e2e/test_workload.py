@@ -1,7 +1,6 @@
 """A CI job against a running demo: its platform is a real https server, its call goes through the gateway."""
 
 import json
-import ssl
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -14,6 +13,7 @@ from support import named_demo
 from support.ci_platform import RULES, SHAPES, Platform
 from support.https_server import HOST, https_server, trust
 from support.running_demo import Demo, free_port, start, stop
+from support.tls_front import authority_file
 
 pytestmark = [pytest.mark.anyio, pytest.mark.requirement("B18")]
 
@@ -32,10 +32,7 @@ async def platform() -> AsyncIterator[Platform]:
 @pytest.fixture
 async def trusting_demo(platform: Platform, tmp_path: Path) -> AsyncIterator[Demo]:
     """A demo that trusts the certificate of the platform."""
-    authority = tmp_path / "authority.pem"
-    (der,) = trust(HOST)[1].get_ca_certs(binary_form=True)
-    authority.write_text(ssl.DER_cert_to_PEM_cert(der), encoding="ascii")
-    env = {"SSL_CERT_FILE": str(authority)}
+    env = authority_file(tmp_path)
     running = await anyio.to_thread.run_sync(
         lambda: start(tmp_path / "data", free_port(), program=(str(named_demo.__file__),), env=env)
     )

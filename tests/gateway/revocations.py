@@ -28,6 +28,7 @@ from doorward.model import Placement, Resource, ResourceId, Role, RoleId, Status
 from doorward.storage import accounts, api_keys, clients, connections, permissions, servers
 from doorward.storage.database import Transaction
 from doorward.storage.opening import open_database
+from support.rows import without_membership
 
 Change = Callable[[Transaction], object]
 BOBS, CAROLS = frozenset({"bob key", "bob token"}), frozenset({"carol key", "carol token"})
@@ -103,6 +104,23 @@ def _keys_of_bob_end(tx: Transaction) -> object:
     ]
 
 
+def _keys_of_bob_are(*, disabled: bool) -> Change:
+    def change(tx: Transaction) -> object:
+        keys = api_keys.api_keys_of_user(tx, user("bob").id)
+        if disabled:
+            return [api_keys.disable_api_key(tx, ACME.id, key.id, START, by=None) for key in keys]
+        return [api_keys.enable_api_key(tx, ACME.id, key.id, disabled_at=START) for key in keys]
+
+    return change
+
+
+def _keys_of_bob_are_for(*networks: str) -> Change:
+    return lambda tx: [
+        api_keys.change_api_key(tx, replace(key, networks=networks))
+        for key in api_keys.api_keys_of_user(tx, user("bob").id)
+    ]
+
+
 def _connections_of_bob_end(tx: Transaction) -> object:
     return [
         connections.revoke_connection(tx, one.id, START, "test")
@@ -119,10 +137,12 @@ CASES: dict[str, Case] = {
     "permission": Case(_role(("documents:read",)), _role(ROLES["editor"]), EVERYBODY),
     "role": Case(_roles_of_bob("viewer"), _roles_of_bob("editor"), BOBS),
     "placement": Case(_places_of_carol(OTHER_FOLDER), _places_of_carol(FOLDER), CAROLS),
-    "membership": Case(
-        lambda tx: permissions.remove_membership(tx, ACME.id, user("bob").id), _roles_of_bob("editor"), BOBS
-    ),
+    "membership": Case(lambda tx: without_membership(tx, ACME.id, user("bob").id), _roles_of_bob("editor"), BOBS),
     "user": Case(_bob_is(Status.DISABLED), _bob_is(Status.ACTIVE), BOBS),
+    "key disabled": Case(_keys_of_bob_are(disabled=True), _keys_of_bob_are(disabled=False), frozenset({"bob key"})),
+    "key for elsewhere": Case(
+        _keys_of_bob_are_for("203.0.113.0/24"), _keys_of_bob_are_for("127.0.0.0/8", "::1/128"), frozenset({"bob key"})
+    ),
     "key": Case(_keys_of_bob_end, None, frozenset({"bob key"})),
     "grant": Case(_connections_of_bob_end, None, frozenset({"bob token"})),
     "grant narrowed": Case(_connections_of_bob_lose_a_scope, None, frozenset({"bob token"})),

@@ -24,10 +24,11 @@ from tests.gateway.world import FINGERPRINTER, PUBLIC, World
 from doorward.credentials import secret
 from doorward.credentials.authenticate import Door, Unauthenticated
 from doorward.credentials.issuer import ACCESS_TOKEN_TYP
-from doorward.gateway.key_uses import KeyUses
-from doorward.model import SECOND, ApiKeyId, Instant, Permission, Resource, ResourceId, RuleKind, Status, UserId
+from doorward.gateway.credential_uses import CredentialUses
+from doorward.model import SECOND, CredentialKind, Instant, Permission, Resource, ResourceId, RuleKind, Status, UserId
 from doorward.storage import accounts, api_keys, connections, permissions
 from doorward.storage.database import Transaction
+from support.rows import without_membership
 
 pytestmark = pytest.mark.anyio
 
@@ -122,7 +123,7 @@ def _back(tx: Transaction) -> object:
     ("ends", "begins"),
     [
         (_of_user(Status.DISABLED), _of_user(Status.ACTIVE)),
-        (lambda tx: permissions.remove_membership(tx, ACME.id, user("bob").id), _back),
+        (lambda tx: without_membership(tx, ACME.id, user("bob").id), _back),
         (_of_tenant(Status.DISABLED), _of_tenant(Status.ACTIVE)),
     ],
     ids=["owner disabled", "owner removed", "tenant suspended"],
@@ -266,16 +267,16 @@ async def test_I15_who_used_a_key_is_the_peer_and_no_header(world: World) -> Non
         "x-client-ip": "203.0.113.9", "cf-connecting-ip": "203.0.113.9", "true-client-ip": "203.0.113.9",
     }  # fmt: skip
     await world.modern(key, "tools/call", {"name": "echo", "arguments": {}}, headers=lies)
-    assert [use[2] for use in world.touched] == ["127.0.0.1"]
+    assert [use[3] for use in world.touched] == ["127.0.0.1"]
     assert "203.0.113.9" not in str(world.calls)
 
 
 async def test_I15_noting_a_use_waits_for_nothing(world: World) -> None:
-    uses = KeyUses(world.database)
+    uses = CredentialUses(world.database)
     await world.database.close()
     begun = time.perf_counter()
     for number in range(10_000):
-        uses.touch(ApiKeyId(str(number % 50)), START, "127.0.0.1", "x")
+        uses.touch(CredentialKind.API_KEY, str(number % 50), START, "127.0.0.1", "x")
     assert time.perf_counter() - begun < 1
 
 

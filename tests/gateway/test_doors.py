@@ -1,4 +1,4 @@
-"""Doors that are easily forgotten: tasks, state handles, schemas, several servers, and arguments that look like paths."""
+"""Doors that are easily forgotten: state handles, schemas, several servers, and arguments that look like paths."""
 
 import json
 import time
@@ -15,27 +15,6 @@ from doorward.storage import servers
 from doorward.storage.database import Conflict
 
 pytestmark = pytest.mark.anyio
-
-TASKS = ("tasks/get", "tasks/result", "tasks/cancel", "tasks/update", "tasks/list")
-
-
-async def test_K23_no_task_of_anybody_is_reached(world: World, recorder: Recorder) -> None:
-    """A call is made as an ordinary one, so no task of ours exists; one that exists elsewhere answers like none."""
-    alice, bob = await world.key("alice"), await world.key("bob")
-    params = {"name": "echo", "arguments": {}, "task": {"ttl": 60_000}}
-    assert (await world.modern(alice, "tools/call", params)).status_code == 200
-    assert "task" not in recorder.requests[-1].message["params"]
-    recorder.forget()
-    for method in TASKS:
-        answers = [
-            (await world.modern(token, method, {"taskId": task})).json()
-            for token in (alice, bob)
-            for task in ("of-alice", "none")
-        ]
-        assert [answer["error"]["code"] for answer in answers] == [-32601] * 4
-        assert answers[0] == answers[1] == answers[2] == answers[3]
-        assert (await world.legacy(bob, method, {"taskId": "of-alice"})).json()["error"]["code"] == -32601
-    assert recorder.seen() == []
 
 
 async def test_K24_a_state_handle_is_data_and_comes_into_no_record(world: World, capfd: Any) -> None:
@@ -175,10 +154,10 @@ async def test_what_an_author_says_anew_is_what_counts_and_a_twin_in_another_cas
     bob = await world.key("bob")
     assert (await world.call(bob, "plain")).status_code == 200
     offered.append({"name": "Plain", "inputSchema": {}})
-    assert await world.listed(bob) == ["plain", "whoami"]
+    assert await world.listed(bob) == ["plain", "whoami", "connection_info"]
     assert (await world.call(bob, "Plain")).status_code == 400
     offered[0] = {**offered[0], "annotations": {"destructiveHint": True}}
-    assert await world.listed(bob) == ["whoami"]
+    assert await world.listed(bob) == ["whoami", "connection_info"]
     recorder.forget()
     assert (await world.call(bob, "plain")).status_code == 400
     assert recorder.seen() == []

@@ -1,14 +1,16 @@
 """Whatever a message looks like: what the upstream executed was allowed (K30).
 
-The upstreams are real: the official Python SDK and FastMCP, each with its own ideas of how a message may be read. What
-they executed is held against a table of who may do what that shares nothing with the gateway's code.
+The upstreams are real: the official SDKs of Python and TypeScript, and FastMCP, each with its own ideas of how a message
+may be read. What they executed is held against a table of who may do what that shares nothing with the gateway's code.
 """
 
 import asyncio
+import contextlib
 import json
 import os
 import random
-from collections.abc import AsyncIterator
+import subprocess
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -24,13 +26,17 @@ from tests.gateway.world import MODERN, World, serve
 from doorward.credentials.signing_keys import SigningKeys
 from doorward.model import Permission, ResourceArgument, ToolRule
 from doorward.storage import servers
+from support.node import NODE_PROJECT, node
 
 pytestmark = pytest.mark.anyio
 
-MESSAGES = int(os.environ.get("FUZZ_MESSAGES", "5000"))
+MESSAGES = int(os.environ.get("FUZZ_MESSAGES", "3400"))
 """For each upstream; ``make gateway-fuzz`` sends more."""
 SEED = int(os.environ.get("FUZZ_SEED", "1"))
 Done = tuple[str, tuple[str, ...]]
+Look = Callable[[], None]
+"""Brings the list of what was done up to date, after an answer."""
+TYPESCRIPT = NODE_PROJECT / "fuzzed_server.mjs"
 MANY = ToolRule(
     match="write_many",
     requires=frozenset({WRITE}),
@@ -150,7 +156,7 @@ FOLDERS = (
 )  # fmt: skip
 METHODS = (
     "tools/call", "tools/list", "resources/read", "prompts/get", "prompts/list", "resources/list", "completion/complete",
-    "tools/Call", "tools/call ", "ping", "resources/subscribe", "tasks/get", "notifications/initialized", "initialize",
+    "tools/Call", "tools/call ", "ping", "resources/subscribe", "tasks/get", "tasks/result", "tasks/cancel", "notifications/initialized", "initialize",
 )  # fmt: skip
 ODD: tuple[Any, ...] = (
     None,
@@ -262,21 +268,46 @@ def drawn(dice: random.Random) -> tuple[bytes, dict[str, str]]:
 
 
 @asynccontextmanager
-async def official(done: list[Done]) -> AsyncIterator[str]:
+async def official(done: list[Done]) -> AsyncIterator[tuple[str, Look]]:
     """Run a server built with the official SDK."""
     product = MCPServer("fuzzed")
     furnish(product, done)
     async with _served(product.streamable_http_app(), "/mcp") as url:
-        yield url
+        yield url, lambda: None
 
 
 @asynccontextmanager
-async def fast(done: list[Done]) -> AsyncIterator[str]:
+async def fast(done: list[Done]) -> AsyncIterator[tuple[str, Look]]:
     """Run a server built with FastMCP."""
     product = fastmcp.FastMCP("fuzzed")
     furnish(product, done)
     async with _served(product.http_app(path="/mcp"), "/mcp") as url:
-        yield url
+        yield url, lambda: None
+
+
+@asynccontextmanager
+async def typescript(done: list[Done]) -> AsyncIterator[tuple[str, Look]]:
+    """Run a server built with the official TypeScript SDK, in a process of its own."""
+    # Its pipe is read by hand, so that nothing is left on its way in the loop.
+    with subprocess.Popen([node(), TYPESCRIPT], stdout=subprocess.PIPE, bufsize=0) as process:  # noqa: ASYNC220
+        assert process.stdout is not None
+        said = process.stdout.fileno()
+        url = process.stdout.readline().decode().strip()
+        os.set_blocking(said, False)
+        rest = b""
+
+        def look() -> None:
+            # It writes before it answers, so whatever it did is here by now.
+            nonlocal rest
+            with contextlib.suppress(BlockingIOError):
+                while piece := os.read(said, 65_536):
+                    *lines, rest = (rest + piece).split(b"\n")
+                    done.extend((name, tuple(about)) for name, about in map(json.loads, lines))
+
+        try:
+            yield url, look
+        finally:
+            process.kill()
 
 
 @asynccontextmanager
@@ -324,12 +355,12 @@ class Line:
         self._writer = None
 
 
-@pytest.mark.parametrize("upstream", [official, fast])
+@pytest.mark.parametrize("upstream", [official, fast, typescript])
 async def test_K30_what_the_upstream_executed_was_allowed(
     upstream: Any, furnished: tuple[Path, SigningKeys], tmp_path: Path
 ) -> None:
     dice, done = random.Random(SEED), list[Done]()
-    async with upstream(done) as url:
+    async with upstream(done) as (url, look):
         world: World = await _world(furnished, tmp_path, url)
         ruled = replace(server(url), rules=(MANY, *RULES))
         await world.database.write(lambda tx: servers.put_server(tx, ruled))
@@ -347,6 +378,7 @@ async def test_K30_what_the_upstream_executed_was_allowed(
                 body, headers = drawn(dice)
                 done.clear()
                 status = await line.send(key, body, headers)
+                look()
                 where = (number, person, body[:600], headers, status)
                 assert status < 500, where
                 assert all(allowed(person, one) for one in done), (done, where)

@@ -67,7 +67,7 @@ SIDE_DOORS = (
     "mem://docs/..", "mem://docs/%2e%2e", "mem://docs/gone", "mem://secre%74", "file:///etc/passwd",
 )  # fmt: skip
 OTHER_METHODS = (
-    "tasks/get", "tasks/list", "logging/setLevel", "roots/list", "sampling/createMessage", "elicitation/create",
+    "tasks/list", "tasks/result", "logging/setLevel", "roots/list", "sampling/createMessage", "elicitation/create",
     "rpc.discover", "$/cancel", "tools/Call", "tools/call ", "x/tools/call", "initialize", "ping",
 )  # fmt: skip
 
@@ -203,7 +203,7 @@ async def test_what_was_unticked_is_hidden(world: World) -> None:
 
 async def test_what_is_beyond_a_key_is_hidden(world: World) -> None:
     bob = await world.key("bob", READ)
-    assert await world.listed(bob) == ["echo", "whoami"]
+    assert await world.listed(bob) == ["echo", "whoami", "connection_info"]
     assert (await world.call(bob, "write_note", {"folder": "f1"})).json()["error"]["code"] == -32602
 
 

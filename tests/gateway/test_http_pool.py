@@ -2,10 +2,13 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from dataclasses import replace
 
 import pytest
 from tests.gateway.recorder import CLOSED, Recorder, reply, stream
 
+from doorward.gateway.answer_heads import MAX_KNOWN, MAX_KNOWN_BYTES, KnownHead, KnownHeads
+from doorward.gateway.breaker import Breaker
 from doorward.gateway.http_connection import UpstreamError, UpstreamFailure
 from doorward.gateway.http_pool import HttpPool, target
 
@@ -122,6 +125,48 @@ async def test_an_answer_after_the_answer_reaches_nobody(pool: HttpPool, recorde
     assert recorder.connections == 2
 
 
+async def test_an_answer_whose_head_came_before_is_read_as_if_it_had_not(pool: HttpPool, recorder: Recorder) -> None:
+    """Whole, with something behind it, and cut off: only the first is taken by its head alone."""
+    same = [reply(200, b"%d" % number) for number in range(8)]
+    answers = [
+        *same[:3],
+        same[3],
+        same[4] + reply(200, b"9"),
+        same[5],
+        same[6] + b"x",
+        same[7],
+    ]
+    recorder.answer = lambda _: answers.pop(0)
+    assert [await post(pool, recorder) for _ in range(8)] == [b"%d" % number for number in range(8)]
+    assert recorder.connections == 3
+    answers = [reply(200, b"1")[:-1] + CLOSED]
+    await fails(pool, recorder, UpstreamError.UNREACHABLE)
+
+
+async def test_heads_of_answers_are_kept_only_where_nothing_but_their_bytes_says_how_they_end(
+    pool: HttpPool, recorder: Recorder
+) -> None:
+    head = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n"
+    for sent, again in (
+        (b"transfer-encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n", b"transfer-encoding: chunked\r\n\r\n1\r\n7\r\n0\r\n\r\n"),
+        (b"\r\n{}" + CLOSED, b"\r\n7" + CLOSED),
+        (b"content-length: 2\r\nconnection: close\r\n\r\n{}", b"content-length: 2\r\nconnection: close\r\n\r\n77"),
+    ):  # fmt: skip
+        for answer, body in ((sent, b"{}"), (again, b"7")):
+            recorder.answer = lambda _, answer=answer: head + answer  # type: ignore[misc]
+            assert (await post(pool, recorder)).startswith(body)
+    assert pool._heads._known == {}
+
+
+async def test_only_so_many_heads_of_answers_are_kept() -> None:
+    known = KnownHeads()
+    for number in range(MAX_KNOWN + 1):
+        known.keep(b"%d" % number, KnownHead(200, {}, 1))
+    known.keep(b"x" * (MAX_KNOWN_BYTES + 1), KnownHead(200, {}, 1))
+    assert len(known._known) == MAX_KNOWN
+    assert known.find(b"0") is None
+
+
 async def test_a_cancelled_request_closes_its_connection(pool: HttpPool, recorder: Recorder) -> None:
     recorder.answer = lambda _: b""
     task = asyncio.ensure_future(post(pool, recorder))
@@ -182,7 +227,7 @@ async def test_a_stream_that_breaks_off_says_so(pool: HttpPool, recorder: Record
 
 
 async def test_too_many_connections_are_refused(recorder: Recorder) -> None:
-    pool = HttpPool(per_origin=2)
+    pool = HttpPool(per_tenant=2)
     recorder.answer = lambda _: b""
     waiting = [asyncio.ensure_future(post(pool, recorder)) for _ in range(2)]
     await recorder.came(2)
@@ -190,6 +235,48 @@ async def test_too_many_connections_are_refused(recorder: Recorder) -> None:
     for task in waiting:
         task.cancel()
     await asyncio.gather(*waiting, return_exceptions=True)
+    recorder.answer = lambda _: OK
+    assert await post(pool, recorder) == b"{}"
+    await pool.close()
+
+
+async def test_L20_what_one_tenant_has_open_takes_no_place_from_another_at_the_same_host(recorder: Recorder) -> None:
+    pool = HttpPool(per_tenant=2)
+    acme, globex = (replace(target(recorder.url), tenant=slug) for slug in ("acme", "globex"))
+    recorder.answer = lambda _: OK
+    for _ in range(3):
+        assert (await pool.send(b"POST", acme, [], b"{}", repeatable=True)).body == b"{}"
+    assert recorder.connections == 1
+    recorder.answer = lambda _: stream("data: 1\n\n", ends=False)
+    # The first goes over the connection that acme's calls left: whose it was does not matter, only who uses it.
+    open_ones = [await pool.send(b"GET", globex, [], repeatable=True) for _ in range(2)]
+    with pytest.raises(UpstreamFailure) as busy:
+        await pool.send(b"GET", globex, [], repeatable=True)
+    assert busy.value.kind is UpstreamError.BUSY
+    open_ones += [await pool.send(b"GET", acme, [], repeatable=True) for _ in range(2)]
+    open_ones[0].close()
+    while pool._used[globex.share] == 2:  # noqa: ASYNC110  (nothing tells of it)
+        await asyncio.sleep(0)
+    open_ones.append(await pool.send(b"GET", globex, [], repeatable=True))
+    for answer in open_ones:
+        answer.close()
+    await pool.close()
+
+
+async def test_a_host_that_is_reached_again_or_one_of_very_many_is_forgotten(
+    recorder: Recorder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("doorward.gateway.http_pool.MAX_BREAKERS", 3)
+    pool = HttpPool()
+    nobody = [target(f"http://127.0.0.1:{port}/") for port in range(1, 7)]
+    for each in nobody:
+        with pytest.raises(UpstreamFailure):
+            await pool.send(b"GET", each, [], repeatable=True)
+    assert list(pool._breakers) == [each.site for each in nobody[3:]]
+    pool._remember(target(recorder.url).site, Breaker("failed before"))
+    await post(pool, recorder)
+    assert target(recorder.url).site not in pool._breakers
+    assert not pool._used
     await pool.close()
 
 

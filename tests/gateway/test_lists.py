@@ -24,7 +24,7 @@ async def test_K2_no_trace_of_a_hidden_tool_in_any_page(world: World, recorder: 
     first = await world.modern(bob, "tools/list")
     second = await world.modern(bob, "tools/list", {"cursor": answered(first)["nextCursor"]})
     assert [tool["name"] for tool in answered(first)["tools"]] == ["echo", "write_note"]
-    assert [tool["name"] for tool in answered(second)["tools"]] == ["plain", "regional", "whoami"]
+    assert [tool["name"] for tool in answered(second)["tools"]] == ["plain", "regional", "whoami", "connection_info"]
     for response in (first, second):
         assert "drop_db" not in response.text + str(response.headers)
         assert set(answered(response)) <= {"tools", "nextCursor", "resultType", "cacheScope", "ttlMs"}
@@ -72,7 +72,7 @@ async def test_K3_after_a_revocation_a_cursor_shows_what_may_be_seen_then(world:
     cursor = answered(await world.modern(bob, "tools/list"))["nextCursor"]
     await world.role("bob", "viewer")
     second = answered(await world.modern(bob, "tools/list", {"cursor": cursor}))
-    assert [tool["name"] for tool in second["tools"]] == ["echo", "whoami"]
+    assert [tool["name"] for tool in second["tools"]] == ["echo", "whoami", "connection_info"]
 
 
 @pytest.mark.parametrize("broken", [{"nextCursor": "\ud800"}, {"requestState": "\ud800"}])
@@ -108,9 +108,9 @@ async def test_K4_a_read_resource_is_private(world: World, recorder: Recorder) -
 
 
 async def test_lists_follow_rights_scopes_and_what_was_unticked(world: World) -> None:
-    everything = ["echo", "write_note", "drop_db", "plain", "regional", "whoami"]
+    everything = ["echo", "write_note", "drop_db", "plain", "regional", "whoami", "connection_info"]
     assert await world.listed(await world.key("alice")) == everything
-    assert await world.listed(await world.key("carol")) == ["echo", "whoami"]
+    assert await world.listed(await world.key("carol")) == ["echo", "whoami", "connection_info"]
     assert await world.listed(await world.token("alice", READ)) == everything
     hidden = await world.token("alice", READ, declined=frozenset({WRITE}))
     assert await world.listed(hidden) == [name for name in everything if name != "write_note"]
@@ -127,7 +127,7 @@ async def test_a_kept_list_is_not_shown_after_a_change_of_rights(world: World) -
     bob = await world.key("bob")
     assert "write_note" in await world.listed(bob)
     await world.role("bob", "viewer")
-    assert await world.listed(bob) == ["echo", "whoami"]
+    assert await world.listed(bob) == ["echo", "whoami", "connection_info"]
 
 
 async def test_a_kept_list_is_not_shown_after_the_upstream_changed_its_own(world: World, recorder: Recorder) -> None:
@@ -138,7 +138,7 @@ async def test_a_kept_list_is_not_shown_after_the_upstream_changed_its_own(world
         if request.method == "tools/list"
         else default(request)
     )
-    assert await world.listed(bob) == ["echo", "new_read", "whoami"]
+    assert await world.listed(bob) == ["echo", "new_read", "whoami", "connection_info"]
     world.clock.offset += 2_000_000
     assert (await world.call(bob, "new_read")).status_code == 200
 
@@ -151,7 +151,7 @@ async def test_a_tool_that_becomes_destructive_takes_the_right_to_delete(world: 
         if request.method == "tools/list"
         else default(request)
     )
-    assert await world.listed(bob) == ["whoami"]
+    assert await world.listed(bob) == ["whoami", "connection_info"]
     assert (await world.call(bob, "plain")).status_code == 400
 
 
@@ -161,7 +161,7 @@ async def test_of_two_tools_with_one_name_one_is_listed(world: World, recorder: 
         if request.method == "tools/list"
         else default(request)
     )
-    assert await world.listed(await world.key("bob")) == ["echo", "whoami"]
+    assert await world.listed(await world.key("bob")) == ["echo", "whoami", "connection_info"]
 
 
 async def test_whoami_says_who_is_calling_and_what_is_missing(world: World, recorder: Recorder) -> None:
@@ -187,7 +187,7 @@ async def test_whoami_of_the_upstream_comes_first(world: World, recorder: Record
     )
     bob = await world.key("bob")
     tools = answered(await world.modern(bob, "tools/list"))["tools"]
-    assert [tool.get("title") for tool in tools] == ["Theirs"]
+    assert [tool.get("title") for tool in tools] == ["Theirs", "About this connection"]
     assert recorder.seen() == ["tools/list"]
     await world.call(bob, "whoami")
     assert recorder.seen() == ["tools/list", "tools/call"]

@@ -48,7 +48,9 @@ async def test_J16_every_bad_credential_is_the_same_401(world: World, recorder: 
     )
     answers = [await world.call(one, "echo") for one in bad]
     assert {response.status_code for response in answers} == {401}
-    assert len({response.text for response in answers}) == 1
+    # A wrong checksum is told: whoever holds the key can see it without asking anybody.
+    assert [response.json()["error"]["data"]["code"] for response in answers] == ["DW-304"] * 2 + ["DW-305"] * 4
+    assert len({response.text for response in answers}) == 2
     assert len({response.headers["www-authenticate"] for response in answers}) == 1
     assert 'error="invalid_token"' in answers[0].headers["www-authenticate"]
     two = [("authorization", f"Bearer {key}"), ("authorization", f"Bearer {token}")]
@@ -145,7 +147,7 @@ async def test_K25_a_role_taken_away_counts_on_the_next_call(world: World) -> No
     await world.role("bob", "viewer")
     assert (await world.call(bob, "write_note", {"folder": "f1"})).status_code == 400
     await world.role("bob", "nobody")
-    assert await world.listed(bob) == ["whoami"]
+    assert await world.listed(bob) == ["whoami", "connection_info"]
     await world.role("bob", "editor")
     assert (await world.call(bob, "write_note", {"folder": "f1"})).status_code == 200
 
@@ -169,7 +171,7 @@ async def test_rules_that_change_count_on_the_next_call(world: World, recorder: 
     stricter = replace(server(recorder.url), rules=(replace(server("").rules[2], match="*"),))
     await world.database.write(lambda tx: servers.put_server(tx, stricter))
     assert (await world.call(bob, "echo")).status_code == 400
-    assert await world.listed(bob) == ["whoami"]
+    assert await world.listed(bob) == ["whoami", "connection_info"]
     assert stricter.id == S1
 
 
@@ -322,12 +324,13 @@ async def test_a_client_that_leaves_ends_the_upstreams_work(world: World, record
     pytest.fail("the upstream connection is still open")
 
 
-async def test_use_of_a_key_is_noted(world: World) -> None:
+async def test_use_of_keys_and_connections_is_noted(world: World) -> None:
     key = await world.key("bob")
     await world.call(key, "echo")
     await world.call(await world.token("bob", READ), "echo")
-    assert len(world.touched) == 1
-    _, _, address, client = world.touched[0]
+    assert [use[0] for use in world.touched] == ["api_key", "access_token"]
+    assert world.touched[1][3:] == (None, None)
+    _, _, _, address, client = world.touched[0]
     assert address == "127.0.0.1"
     assert client.startswith("python-httpx2")
 

@@ -1,4 +1,4 @@
-"""Overrides of tool rules by a tenant: for everybody, a role, a user, one key or one connection (``product.md`` D4)."""
+"""Overrides of tool rules by a tenant: for everybody, a role, a user, one key or one connection (feature D4)."""
 
 from typing import Any
 

@@ -65,7 +65,7 @@ def identity(recorder: Recorder) -> dict[str, Any]:
 async def test_D1_a_role_at_a_folder_reaches_that_folder_and_nothing_else(world: World, recorder: Recorder) -> None:
     await world.role("bob")
     bob = await world.key("bob")
-    assert await world.listed(bob) == ["whoami"]
+    assert await world.listed(bob) == ["whoami", "connection_info"]
     await world.place("bob", ("editor", FOLDER))
     assert {"echo", "write_note"} <= set(await world.listed(bob))
     assert answered(await world.call(bob, "write_note", {"folder": "f1"}))["isError"] is False
@@ -76,7 +76,7 @@ async def test_D1_a_role_at_a_folder_reaches_that_folder_and_nothing_else(world:
     assert elsewhere.text == missing.text
     assert "mem://docs/{document}" in await world.listed(bob, "resources/templates/list")
     await world.place("bob")
-    assert await world.listed(bob) == ["whoami"]
+    assert await world.listed(bob) == ["whoami", "connection_info"]
 
 
 async def test_D5_a_call_about_no_node_carries_where_the_right_holds(world: World, recorder: Recorder) -> None:
@@ -102,7 +102,7 @@ async def test_D1_a_credential_narrows_a_place_further_and_never_widens_it(world
     assert answered(await world.call(below, "write_note", {"folder": "f1"}))["isError"] is True
     assert answered(await world.call(below, "write_note", {"folder": "f2"}))["isError"] is True
     apart = await world.key("bob", resources=frozenset({OTHER_FOLDER}))
-    assert await world.listed(apart) == ["whoami"]
+    assert await world.listed(apart) == ["whoami", "connection_info"]
     assert (await world.call(apart, "write_note")).status_code == 400
 
 

@@ -1,4 +1,4 @@
-"""Rate limits, quotas and what may be open at once, at the gateway's door (product.md D9; security L20)."""
+"""Rate limits, quotas and what may be open at once, at the gateway's door (feature D9; security L20)."""
 
 import asyncio
 from collections.abc import Callable

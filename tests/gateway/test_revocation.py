@@ -13,7 +13,6 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import psycopg
 import pytest
 from tests.gateway.conftest import SEALER
 from tests.gateway.deployment import ACME, CLIENT, FOLDER, READ, S1, START, WRITE, put_in_place, server, user
@@ -43,16 +42,9 @@ async def deployed(
         async with _deployed(f"sqlite://{tmp_path / 'doorward.db'}", recorder) as world:
             yield world, f"sqlite://{tmp_path / 'doorward.db'}"
         return
-    base = request.getfixturevalue("postgres_url")
-    schema = f"revocation_{os.getpid()}"
-    with psycopg.connect(base, autocommit=True) as connection:
-        connection.execute(f"DROP SCHEMA IF EXISTS {schema} CASCADE")
-        connection.execute(f"CREATE SCHEMA {schema}")
-        try:
-            async with _deployed(f"{base}?search_path={schema}", recorder) as world:
-                yield world, f"{base}?search_path={schema}"
-        finally:
-            connection.execute(f"DROP SCHEMA {schema} CASCADE")
+    url = request.getfixturevalue("empty_schema")
+    async with _deployed(url, recorder) as world:
+        yield world, url
 
 
 @asynccontextmanager
@@ -146,6 +138,7 @@ async def works_again(world: World, recorder: Recorder, token: str) -> None:
             await asyncio.sleep(0.02)
 
 
+@pytest.mark.requirement("security/N11")
 @pytest.mark.parametrize("by", ["this server", "another program"])
 async def test_I5_J12_K25_each_change_counts_on_the_next_call(
     deployed: tuple[World, str], recorder: Recorder, by: str
@@ -247,6 +240,7 @@ class Caller:
         self._writer.close()
 
 
+@pytest.mark.requirement("security/N11")
 async def test_K25_no_call_that_begins_after_a_change_is_done_by_what_was_before(
     deployed: tuple[World, str], recorder: Recorder
 ) -> None:

@@ -28,7 +28,7 @@ async def test_a_session_works_from_its_opening_to_its_end(sdk_world: World) -> 
     world, bob = sdk_world, await sdk_world.key("bob")
     session = await opened(world, bob)
     tools = answered(await world.legacy(bob, "tools/list", session=session))["tools"]
-    assert [tool["name"] for tool in tools] == ["echo", "write_note", "plain", "whoami"]
+    assert [tool["name"] for tool in tools] == ["echo", "write_note", "plain", "whoami", "connection_info"]
     called = await world.legacy(bob, "tools/call", {"name": "plain", "_meta": {"progressToken": 7}}, session=session)
     assert [message.get("method") for message in messages(called)] == ["notifications/progress", None]
     assert (await world.legacy(bob, "ping", session=session)).status_code == 200
@@ -104,7 +104,7 @@ async def test_K22_event_ids_are_bound_to_their_session(world: World, recorder: 
     headers = {"authorization": f"Bearer {bob}", "accept": "text/event-stream"}
     seen = await world.http.get("/mcp", headers={**headers, "mcp-session-id": one})
     assert "drop_db" not in seen.text
-    assert [tool["name"] for tool in answered(seen)["tools"]] == ["echo", "whoami"]
+    assert [tool["name"] for tool in answered(seen)["tools"]] == ["echo", "whoami", "connection_info"]
     event = next(line[4:] for line in seen.text.splitlines() if line.startswith("id: "))
     assert "event-1" not in event
     for session, sent, expected in ((one, event, "event-1"), (two, event, None), (one, "event-1", None)):
@@ -125,6 +125,7 @@ async def test_a_bare_list_of_the_older_revisions_is_answered(sdk_world: World) 
             "write_note",
             "plain",
             "whoami",
+            "connection_info",
         ]
         assert "mcp-session-id" not in response.headers
 
@@ -190,7 +191,8 @@ async def test_server_sent_requests_reach_an_older_client_and_its_answer_the_ser
             answer = {"jsonrpc": "2.0", "id": request.message["id"], "result": {"content": []}}
             return stream(
                 {"jsonrpc": "2.0", "id": 41, "method": "roots/list"},
-                {"jsonrpc": "2.0", "id": 42, "method": "tasks/get"},
+                {"jsonrpc": "2.0", "id": 42, "method": "tools/list"},
+                {"jsonrpc": "2.0", "id": 43, "method": "tasks/get", "params": {"taskId": "of the client"}},
                 answer,
             )
         return default(request) if "method" in request.message else reply(202, b"")
@@ -199,7 +201,8 @@ async def test_server_sent_requests_reach_an_older_client_and_its_answer_the_ser
     bob = await world.key("bob")
     session = (await world.legacy(bob, "initialize", HELLO)).headers["mcp-session-id"]
     seen = messages(await world.legacy(bob, "tools/call", {"name": "echo"}, session=session))
-    assert [message.get("method") for message in seen] == ["roots/list", None]
+    assert [message.get("method") for message in seen] == ["roots/list", "tasks/get", None]
+    assert seen[1]["params"]["taskId"] == "of the client"
     response: Any = {"jsonrpc": "2.0", "id": 41, "result": {"roots": []}}
     assert (await world.post(bob, response, headers={"mcp-session-id": session})).status_code == 202
     assert recorder.requests[-1].message == response

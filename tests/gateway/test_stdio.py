@@ -1,4 +1,4 @@
-"""Stdio servers behind the gateway (``product.md`` G4): whose process answers whom, and what a bad one can do."""
+"""Stdio servers behind the gateway (feature G4): whose process answers whom, and what a bad one can do."""
 
 import asyncio
 import json

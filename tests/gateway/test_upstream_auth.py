@@ -1,17 +1,18 @@
-"""What the gateway shows to upstreams besides its identity token (``product.md`` D6)."""
+"""What the gateway shows to upstreams besides its identity token (feature D6)."""
 
 import os
 from dataclasses import replace
 from typing import Any
 
+import httpx2
 import pytest
-from tests.gateway.deployment import server
-from tests.gateway.recorder import Recorder
+from tests.gateway.deployment import FOLDER, READ, server
+from tests.gateway.recorder import Recorder, Request, result
 from tests.gateway.test_stdio import Make, said, stdio
-from tests.gateway.world import SEALER, World
+from tests.gateway.world import SEALER, World, answered
 
 from doorward.credentials import upstream_secrets
-from doorward.model import AuthKind, UpstreamCredential
+from doorward.model import AuthKind, ResourceArgument, ResourceId, RuleKind, ToolRule, UpstreamCredential
 from doorward.storage import servers
 
 pytestmark = [pytest.mark.anyio, pytest.mark.requirement("D6")]
@@ -20,6 +21,16 @@ __all__ = ["stdio"]
 BEARER = UpstreamCredential(kind=AuthKind.BEARER, secret="WIKI")
 HEADER = UpstreamCredential(kind=AuthKind.HEADER, secret="WIKI", header="x-api-key")
 NONE = UpstreamCredential(kind=AuthKind.NONE)
+PLACED = "mem://notes/{folder}/{note}"
+PLACED_RULES = tuple(
+    ToolRule(
+        kind=kind,
+        match=match,
+        requires=frozenset({READ}),
+        resources=(ResourceArgument(pointer="/folder", type="folder"),),
+    )
+    for kind, match in ((RuleKind.RESOURCE, PLACED), (RuleKind.PROMPT, "p_placed"))
+)
 METHODS: tuple[tuple[str, dict[str, Any]], ...] = (
     ("tools/call", {"name": "echo", "arguments": {"text": "x"}}),
     ("tools/list", {}),
@@ -35,8 +46,20 @@ async def keep(world: World, value: str, name: str = "WIKI") -> None:
     await world.database.write(lambda tx: upstream_secrets.set_secret(tx, name, sealed, now=world.clock()))
 
 
-async def declare(world: World, auth: UpstreamCredential) -> None:
-    await world.database.write(lambda tx: servers.put_server(tx, replace(server(world.upstream), auth=auth)))
+async def declare(world: World, auth: UpstreamCredential, *more: ToolRule) -> None:
+    known = server(world.upstream)
+    wanted = replace(known, auth=auth, rules=(*more, *known.rules))
+    await world.database.write(lambda tx: servers.put_server(tx, wanted))
+
+
+def offering(request: Request) -> bytes | None:
+    """Answer a list of templates or prompts with those that name a folder."""
+    lists: dict[str, dict[str, Any]] = {
+        "resources/templates/list": {"resourceTemplates": [{"uriTemplate": PLACED, "name": "Notes"}]},
+        "prompts/list": {"prompts": [{"name": "p_placed"}]},
+    }
+    listed = lists.get(request.method)
+    return None if listed is None else result(request, {**listed, "resultType": "complete"})
 
 
 @pytest.mark.parametrize(
@@ -129,3 +152,67 @@ async def test_a_process_gets_its_secrets_in_the_environment_and_they_are_not_lo
     logged = capsys.readouterr().out
     assert "crashing with ***, as was asked" in logged
     assert "s3cret-value" not in logged
+
+
+@pytest.mark.requirement("D5")
+async def test_who_is_limited_reaches_nothing_without_a_place_where_the_server_is_not_told(
+    world: World, recorder: Recorder
+) -> None:
+    await keep(world, "of the wiki")
+    limited, whole = await world.key("bob", resources=frozenset({FOLDER})), await world.key("bob")
+    assert "echo" in await world.listed(limited), "our token tells it where"
+    await declare(world, BEARER)
+    assert await world.listed(limited) == ["write_note", "whoami", "connection_info"]
+    assert {"echo", "write_note"} <= set(await world.listed(whole))
+    before = len(recorder.requests)
+    hidden, foreign = await world.call(limited, "echo"), await world.call(limited, "no_such_tool")
+    assert hidden.text == foreign.text.replace("no_such_tool", "echo")
+    missing = answered(await world.call(limited, "write_note"))
+    assert missing["isError"] is True
+    assert answered(await world.call(limited, "write_note", {"folder": "f2"})) == missing
+    assert "tools/call" not in {each.method for each in recorder.requests[before:]}
+    assert answered(await world.call(limited, "write_note", {"folder": "f1"}))["isError"] is False
+    assert answered(await world.call(whole, "write_note"))["isError"] is False
+    assert answered(await world.call(whole, "echo"))["isError"] is False
+
+
+@pytest.mark.requirement("D5")
+async def test_of_a_credential_of_whose_part_nothing_is_left_nothing_is_left(world: World, recorder: Recorder) -> None:
+    limited = await world.key("bob", resources=frozenset({ResourceId("gone")}))
+    assert await world.listed(limited) == ["whoami", "connection_info"]
+    before = len(recorder.requests)
+    assert (await world.call(limited, "echo")).status_code == 400
+    assert len(recorder.requests) == before
+
+
+@pytest.mark.requirement("D5")
+@pytest.mark.parametrize(
+    ("argument", "chosen"),
+    [
+        ("folder", {}),
+        ("note", {}),
+        ("folder", {"folder": "f1"}),
+        ("folder", {"folder": ""}),
+        ("note", {"folder": "f2"}),
+    ],
+)
+@pytest.mark.parametrize("ref", [{"type": "ref/resource", "uri": PLACED}, {"type": "ref/prompt", "name": "p_placed"}])
+async def test_nothing_is_completed_for_who_is_limited_without_a_place_where_the_server_is_not_told(
+    world: World, recorder: Recorder, ref: dict[str, str], argument: str, chosen: dict[str, str]
+) -> None:
+    honest = recorder.answer
+    recorder.answer = lambda request: offering(request) or honest(request)
+    await keep(world, "of the wiki")
+    limited, whole = await world.key("bob", resources=frozenset({FOLDER})), await world.key("bob")
+    await declare(world, BEARER, *PLACED_RULES)
+
+    async def complete(token: str, named: dict[str, str], *what: Any) -> httpx2.Response:
+        params = {"ref": named, "argument": {"name": what[0], "value": ""}, "context": {"arguments": what[1]}}
+        return await world.modern(token, "completion/complete", params)
+
+    assert (await complete(limited, ref, "note", {"folder": "f1"})).status_code == 200
+    assert (await complete(whole, ref, "folder", {})).status_code == 200
+    before = len(recorder.requests)
+    refused = await complete(limited, ref, argument, chosen)
+    assert refused.status_code == 400
+    assert "completion/complete" not in {each.method for each in recorder.requests[before:]}

@@ -156,7 +156,7 @@ async def test_lists_in_a_stream_are_narrowed_too(world: World, recorder: Record
     for _ in range(2):
         response = await world.modern(await world.key("bob"), "tools/list")
         assert "drop_db" not in response.text
-        assert [tool["name"] for tool in answered(response)["tools"]] == ["echo", "whoami"]
+        assert [tool["name"] for tool in answered(response)["tools"]] == ["echo", "whoami", "connection_info"]
 
 
 async def test_a_client_that_knows_no_streams_gets_the_answer_in_it(world: World, recorder: Recorder) -> None:
@@ -211,17 +211,18 @@ async def test_a_call_is_not_made_twice(world: World, recorder: Recorder) -> Non
     assert recorder.seen() == ["tools/call"]
 
 
-async def test_K17_request_state_comes_back_from_the_same_caller_for_the_same_thing_only(
+async def test_K17_request_state_comes_back_from_the_same_caller_for_the_same_request_only(
     world: World, recorder: Recorder
 ) -> None:
     waiting = {"resultType": "input_required", "requestState": "of-the-upstream", "inputRequests": {}}
     recorder.answer = on_call(lambda request: result(request, waiting))
     bob, alice = await world.key("bob"), await world.key("alice")
-    state = answered(await world.call(bob, "echo"))["requestState"]
+    state = answered(await world.call(bob, "echo", {"folder": "f1", "deep": {"a": 1, "b": [2]}}))["requestState"]
     assert "of-the-upstream" not in state
 
-    async def again(token: str, tool: str, state: Any) -> int:
-        params = {"name": tool, "arguments": {"folder": "f1"}, "requestState": state, "inputResponses": {}}
+    async def again(token: str, tool: str, state: Any, folder: Any = "f1") -> int:
+        arguments = {"deep": {"b": [2], "a": 1}, "folder": folder}
+        params = {"name": tool, "arguments": arguments, "requestState": state, "inputResponses": {}}
         return (await world.modern(token, "tools/call", params)).status_code
 
     assert await again(bob, "echo", state) == 200
@@ -232,7 +233,13 @@ async def test_K17_request_state_comes_back_from_the_same_caller_for_the_same_th
         (bob, "echo", 7), (bob, "echo", "of-the-upstream"),
     ):  # fmt: skip
         assert await again(token, tool, wrong) == 400
+    for folder in ("f2", ["f1"], None):
+        assert await again(bob, "echo", state, folder) == 400
     assert recorder.seen() == []
+    world.clock.offset += 3590 * 1_000_000
+    assert await again(bob, "echo", state) == 200
+    world.clock.offset += 20 * 1_000_000
+    assert await again(bob, "echo", state) == 400
 
 
 async def test_K17_a_state_that_was_unwrapped_does_not_pass_in_the_older_revisions(

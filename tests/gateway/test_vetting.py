@@ -1,4 +1,4 @@
-"""New and changed tools wait for a review where a server's policy says so (``product.md`` D4; rug pulls)."""
+"""New and changed tools wait for a review where a server's policy says so (feature D4; rug pulls)."""
 
 from dataclasses import replace
 
@@ -11,7 +11,7 @@ from tests.gateway.world import World
 from doorward.gateway.why import Asked, explain_for
 from doorward.model import RuleKind, ToolState, Vetting
 from doorward.policy.vetting import MAX_KNOWN, standing
-from doorward.provisioning.tools import MAX_VERSIONS, remember, review
+from doorward.provisioning.tools import MAX_VERSIONS, SeenTool, remember, review
 from doorward.storage import events, known_tools, servers
 
 pytestmark = [pytest.mark.anyio, pytest.mark.requirement("D4")]
@@ -33,12 +33,12 @@ def later(world: World) -> None:
 async def test_K27_a_new_tool_waits_and_answers_like_a_missing_one(world: World, recorder: Recorder) -> None:
     await policy(world, recorder, new_tools=Vetting.HOLD)
     alice = await world.key("alice")
-    assert await world.listed(alice) == ["whoami"]
+    assert await world.listed(alice) == ["whoami", "connection_info"]
     held, missing = await world.call(alice, "echo"), await world.call(alice, "nothing")
     assert (held.status_code, held.text.replace("echo", "nothing")) == (missing.status_code, missing.text)
     assert await say(world, "echo", ToolState.ALLOWED) == 1
     assert (await world.call(alice, "echo")).status_code == 200
-    assert await world.listed(alice) == ["echo", "whoami"]
+    assert await world.listed(alice) == ["echo", "whoami", "connection_info"]
 
 
 async def test_K27_a_changed_description_or_schema_is_held_until_somebody_looked(
@@ -84,7 +84,7 @@ async def test_without_a_policy_everything_follows_its_rule_and_is_remembered(wo
     listed = await world.listed(alice)
     seen = await world.database.read(lambda reader: known_tools.known_of_server(reader, S1))
     assert {tool.state for tool in seen} == {ToolState.ALLOWED}
-    assert set(listed) - {"whoami"} <= {tool.name for tool in seen}
+    assert set(listed) - {"whoami", "connection_info"} <= {tool.name for tool in seen}
     now = world.clock()
     asked = Asked(tenant="acme", email=user("alice").email, server="s1", kind=RuleKind.TOOL, name="plain")
     why = await world.database.write(lambda tx: explain_for(tx, asked, actor_id=None, by="test", now=now))
@@ -93,10 +93,10 @@ async def test_without_a_policy_everything_follows_its_rule_and_is_remembered(wo
 
 async def test_a_server_that_changes_at_every_look_fills_nothing(world: World) -> None:
     for number in range(MAX_VERSIONS + 3):
-        seen = [("flicker", f"digest {number}", {})]
+        seen = [SeenTool("flicker", f"digest {number}", {})]
         added = await world.database.write(lambda tx, seen=seen: remember(tx, "s1", seen, world.clock()))  # type: ignore[misc]
         assert added == (1 if number < MAX_VERSIONS else 0)
-    assert await world.database.write(lambda tx: remember(tx, "none", [("a", "b", {})], world.clock())) == 0
+    assert await world.database.write(lambda tx: remember(tx, "none", [SeenTool("a", "b", {})], world.clock())) == 0
 
 
 @pytest.mark.parametrize(

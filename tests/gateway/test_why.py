@@ -1,4 +1,4 @@
-"""What is explained is what the gateway does: the same calls, made and explained (``product.md`` D7)."""
+"""What is explained is what the gateway does: the same calls, made and explained (feature D7)."""
 
 import pytest
 from tests.gateway.deployment import FOLDER, READ, WRITE, user

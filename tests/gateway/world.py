@@ -23,6 +23,7 @@ from doorward.credentials.issuer import TokenIssuer
 from doorward.credentials.key_ring import KeyRing
 from doorward.credentials.secret import Fingerprinter
 from doorward.credentials.signing_keys import SigningKeys
+from doorward.gateway.approvals.asking import Terms
 from doorward.gateway.exchange import AsgiApp, Receive, Scope, Send
 from doorward.gateway.places import AtOnce
 from doorward.gateway.proxy import Gateway
@@ -37,9 +38,15 @@ from doorward.vault import Sealer
 
 PUBLIC = "http://127.0.0.1:8080"
 FINGERPRINTER, SEALER = Fingerprinter(bytes(range(32))), Sealer(bytes(range(32)))
+TERMS = Terms(sealer=SEALER, entropy=os.urandom, seconds=600, most=3)
 MODERN = "2026-07-28"
-META = {"io.modelcontextprotocol/protocolVersion": MODERN, "io.modelcontextprotocol/clientCapabilities": {}}
-NAMES = {"tools/call": "name", "prompts/get": "name", "resources/read": "uri"}
+META = {
+    "io.modelcontextprotocol/protocolVersion": MODERN,
+    "io.modelcontextprotocol/clientCapabilities": {"extensions": {"io.modelcontextprotocol/tasks": {}}},
+}
+NAMES = {"tools/call": "name", "prompts/get": "name", "resources/read": "uri"} | {
+    f"tasks/{what}": "taskId" for what in ("get", "update", "cancel")
+}
 
 
 class Clock:
@@ -111,6 +118,7 @@ class World:
                 "browser_page": page,
                 "ceilings": ceilings(Rates(), AtOnce(), nodes=1, ticks=self.clock),
                 "open_secret": partial(upstream_secrets.unseal, sealer=SEALER),
+                "approvals": TERMS,
                 **self.options,
             }
         )
@@ -136,6 +144,7 @@ class World:
         *scopes: Permission,
         resources: frozenset[ResourceId] | None = None,
         lifetime: int | None = None,
+        **more: Any,
     ) -> str:
         """Make an API key for somebody; without scopes it may do all that they may."""
         tenant, _ = MEMBERS[name]
@@ -154,6 +163,7 @@ class World:
                 now=self.clock(),
                 entropy=os.urandom,
                 fingerprinter=FINGERPRINTER,
+                **more,
             )
         )
         return made.text
@@ -165,6 +175,7 @@ class World:
         declined: frozenset[Permission] = frozenset(),
         client: Any = CLIENT,
         path: str = "/mcp",
+        resources: frozenset[ResourceId] | None = None,
     ) -> str:
         """Connect a client for somebody; return its access token."""
         self._count += 1
@@ -178,6 +189,7 @@ class World:
             resource=PUBLIC + path,
             scopes=frozenset(scopes),
             declined=declined,
+            resources=resources,
             redirect_uri="http://127.0.0.1/cb",
             created_at=now,
             activated_at=now,

@@ -1,6 +1,6 @@
 """A second decider, written from the requirements and not from the code, that is slow, small and obviously right.
 
-It works on plain dictionaries and answers ``"allowed"``, ``"reachable"`` or ``"denied"``. The comparison with the
+It works on plain dictionaries and answers ``"allowed"``, ``"approval"``, ``"reachable"`` or ``"denied"``. The comparison with the
 engine (``test_reference.py``) is the differential test that Cedar found 21 of its bugs with.
 """
 
@@ -34,27 +34,41 @@ def answer(who: Mapping[str, Any], ask: Mapping[str, Any], parents: Mapping[str,
     """Decide.
 
     ``who``: rights, placed (node: rights there and below), scopes, declined, can_step_up, roots (or None), servers,
-    expires (or None), overrides. ``ask``: server, kind, name, requires, targets (None: none; False: cannot be
-    resolved; else nodes' ids).
+    expires (or None), overrides. ``ask``: server, kind, name, requires, targets (None: none; "everywhere": none, and
+    the server acts in the whole tenant; False: cannot be resolved; else nodes' ids).
     """
     mine = [each for each in who["overrides"] if is_about(each, ask)]
     if any(each["effect"] == "deny" for each in mine):
         return "denied"
-    if ask["requires"]:
+    if ask["requires"] or ask["open"]:
         ask = {**ask, "requires": [*ask["requires"], *(need for each in mine for need in each["requires"])]}
     alive = who["expires"] is None or now < who["expires"]
     enabled = ask["server"] in who["servers"]
-    if not (alive and enabled and ask["requires"] and may_somewhere(who, ask["requires"], parents)):
+    if not (alive and enabled and (ask["requires"] or ask["open"]) and may_somewhere(who, ask, parents)):
         return "denied"
     if not all(need in who["scopes"] for need in ask["requires"]):
         unticked = any(need in who["declined"] and need not in who["scopes"] for need in ask["requires"])
         return "reachable" if who["can_step_up"] and not unticked else "denied"
-    if ask["targets"] is None:
-        return "allowed"
+    yes = "approval" if approvers(ask, mine) else "allowed"
+    if ask["targets"] in (None, "everywhere"):
+        return yes
     if ask["targets"] is False:
         return "denied"
     good = all(may_at(who, ask["requires"], node, parents) for node in ask["targets"])
-    return "allowed" if good else "denied"
+    return yes if good else "denied"
+
+
+def approvers(ask: Mapping[str, Any], mine: list[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """All who are asked to approve, by the rule and by the overrides that are about it."""
+    return [each for each in (ask["approval"], *(override["approval"] for override in mine)) if each is not None]
+
+
+def may_approve(asked: list[dict[str, Any]], held: list[str], *, own: bool) -> bool:
+    """Whether one person satisfies all of ``asked``; ``own``: the call is made for them."""
+    named = [permission for each in asked for permission in each["permissions"]]
+    if own and any(each["by_another"] for each in asked):
+        return False
+    return all(permission in held for permission in named) if named else own
 
 
 def is_about(override: Mapping[str, Any], ask: Mapping[str, Any]) -> bool:
@@ -63,10 +77,17 @@ def is_about(override: Mapping[str, Any], ask: Mapping[str, Any]) -> bool:
     return same and fnmatchcase(ask["name"], override["match"])
 
 
-def may_somewhere(who: Mapping[str, Any], requires: list[str], parents: Mapping[str, str | None]) -> bool:
-    """At the tenant, or at some node of it that the credential reaches."""
-    everywhere = all(need in who["rights"] for need in requires)
-    return everywhere or any(may_at(who, requires, node, parents) for node in parents)
+def may_everywhere(who: Mapping[str, Any], requires: list[str]) -> bool:
+    """In the whole tenant: the rights are held at the tenant, and the credential is limited to no part."""
+    return who["roots"] is None and all(need in who["rights"] for need in requires)
+
+
+def may_somewhere(who: Mapping[str, Any], ask: Mapping[str, Any], parents: Mapping[str, str | None]) -> bool:
+    """At the tenant, or at some node of it that the credential reaches; what needs nothing is about no place."""
+    requires = ask["requires"]
+    if not requires or may_everywhere(who, requires):
+        return True
+    return ask["targets"] != "everywhere" and any(may_at(who, requires, node, parents) for node in parents)
 
 
 def may_at(who: Mapping[str, Any], requires: list[str], node: str, parents: Mapping[str, str | None]) -> bool:

@@ -21,10 +21,12 @@ from doorward.policy.decide import (
     Allowed,
     DenialReason,
     Denied,
+    Everywhere,
     NoTarget,
     Question,
     Reachable,
     Target,
+    Targets,
     Unresolvable,
     decide,
     visible,
@@ -122,12 +124,15 @@ def test_a_server_that_is_not_enabled_is_refused() -> None:
         (frozenset({PROJECT}), Target(frozenset({WORKSPACE})), DenialReason.OUTSIDE_RESOURCES),
         (frozenset({WORKSPACE}), Target(frozenset({OTHER})), DenialReason.OUTSIDE_RESOURCES),
         (frozenset({WORKSPACE}), Unresolvable(), DenialReason.UNRESOLVABLE),
-        (frozenset(), Target(frozenset({PROJECT})), DenialReason.OUTSIDE_RESOURCES),
+        (None, Everywhere(), None),
+        (frozenset({WORKSPACE}), Everywhere(), DenialReason.EVERYWHERE),
+        (frozenset(), Everywhere(), DenialReason.NO_RIGHT),
+        (frozenset(), NoTarget(), DenialReason.NO_RIGHT),
+        (frozenset({ResourceId("gone")}), NoTarget(), DenialReason.NO_RIGHT),
+        (frozenset(), Target(frozenset({PROJECT})), DenialReason.NO_RIGHT),
     ],
 )
-def test_targets(
-    roots: frozenset[ResourceId] | None, target: NoTarget | Target | Unresolvable, expected: DenialReason | None
-) -> None:
+def test_targets(roots: frozenset[ResourceId] | None, target: Targets, expected: DenialReason | None) -> None:
     assert reason(replace(EDITOR, resources=roots), replace(READING, target=target)) is expected
 
 

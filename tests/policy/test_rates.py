@@ -1,4 +1,4 @@
-"""Counts in moving windows, and which limits hold for whom (product.md D9)."""
+"""Counts in moving windows, and which limits hold for whom (feature D9)."""
 
 import random
 

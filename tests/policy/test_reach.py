@@ -11,7 +11,7 @@ from tests.policy.world import NODES, random_world
 
 from doorward.model import Resource, ResourceId, TenantId
 from doorward.policy.decide import Allowed, DenialReason, NoTarget, Reachable, Target, decide
-from doorward.policy.reach import held_anywhere, held_throughout, overlap, reach, reach_at_all
+from doorward.policy.reach import held_anywhere, held_in, held_throughout, overlap, reach_at_all
 from doorward.policy.rules import ResourceTree
 
 BOTH = frozenset({READ, WRITE})
@@ -104,7 +104,9 @@ def test_where_it_is_allowed_is_exactly_where_the_reference_allows_it() -> None:
         decision = decide(world.principal, world.question, world.tree, NOW)
         if not isinstance(decision, Allowed):
             continue
-        assert decision.within == reach(world.principal, world.question.requires, world.tree)
+        assert decision.within == overlap(
+            held_in(world.principal, world.question.requires, world.tree), world.principal.resources, world.tree
+        )
         parents = {node.id: node.parent_id for node in world.resources}
         requires, who = list(world.question.requires), who_of(world)
         for node in NODES:

@@ -1,13 +1,14 @@
 """Which rule fits, which is derived, and where a resource lies."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from time import perf_counter
 
 import pytest
 
 from doorward.model import Permission, Resource, ResourceId, RuleKind, Server, ServerId, TenantId, ToolRule
 from doorward.policy.matching import glob_fits, template_ok, template_variables
-from doorward.policy.rules import ResourceTree, derived_permissions, derived_rule, find_rule, rule_for
+from doorward.policy.rules import OWN, ResourceTree, derived_permissions, derived_rule, find_rule, rule_for
 
 READ, WRITE = Permission("documents:read"), Permission("documents:write")
 
@@ -171,3 +172,15 @@ def test_I8_within_goes_by_parents_and_not_by_prefix() -> None:
     assert not tree.within(ResourceId("unknown"), frozenset({ResourceId("unknown")}))
     assert [found.id for found in tree.narrowed(roots).nodes()] == ["a", "c", "d"]
     assert tree.narrowed(None) is tree
+
+
+@pytest.mark.requirement("L19")
+def test_what_a_tenant_s_own_server_needs_names_neither_server_nor_tenant() -> None:
+    own = replace(SERVER, slug="acme_harbour", tenant_id=TenantId("t"), rules=())
+    for hint, action in (("readOnlyHint", "read"), ("destructiveHint", "delete"), ("other", "write")):
+        made = derived_rule(own, RuleKind.TOOL, "x", {hint: True})
+        assert made.requires == {Permission(f"{OWN}:{action}")}
+    entries = derived_permissions(own)
+    assert [entry.permission for entry in entries] == [f"{OWN}:read", f"{OWN}:write", f"{OWN}:delete"]
+    assert not any(entry.is_default for entry in entries)
+    assert [entry.destructive for entry in entries] == [False, False, True]

@@ -8,9 +8,9 @@ from random import Random
 import pytest
 from tests.policy.world import CATALOGUE, NODES, NOW, World, random_world
 
-from doorward.model import Resource
+from doorward.model import Resource, ToolState
 from doorward.policy.decide import Allowed, DenialReason, Denied, NoTarget, Reachable, Target, Unresolvable, decide
-from doorward.policy.why import Explanation, Facts, Outcome, RoleHeld, Stage, explain, no_credential
+from doorward.policy.why import Explanation, Facts, Outcome, RoleHeld, Stage, explain, no_credential, not_offered
 
 KEY = Facts(
     roles=(
@@ -48,7 +48,7 @@ def test_every_explanation_is_the_decision_and_names_the_question_it_stopped_at(
             assert found[stop + 1 :] == [Outcome.SKIP] * (len(found) - stop - 1)
             assert explanation.remedy
         seen[explanation.reason or explanation.verdict] += 1
-    assert set(seen) == {"allowed", "reachable", *DenialReason}
+    assert set(seen) == {"allowed", "needs_approval", "reachable", *DenialReason}
 
 
 EVERYTHING = frozenset(CATALOGUE)
@@ -58,6 +58,7 @@ CURES: dict[DenialReason, Callable[[World], World]] = {
     DenialReason.NO_RULE: lambda world: world.asking(requires=frozenset(CATALOGUE[:1])).being(overrides=()),
     DenialReason.OVERRIDE: lambda world: world.being(overrides=()),
     DenialReason.NO_RIGHT: lambda world: world.being(permissions=EVERYTHING, resources=None),
+    DenialReason.EVERYWHERE: lambda world: world.being(permissions=EVERYTHING, resources=None),
     DenialReason.NOT_HERE: lambda world: world.being(resources=None, permissions=EVERYTHING),
     DenialReason.SCOPE: lambda world: world.being(scopes=EVERYTHING),
     DenialReason.DECLINED: lambda world: world.being(scopes=EVERYTHING),
@@ -150,3 +151,11 @@ def test_a_credential_that_stands_for_nobody() -> None:
     assert (dead.verdict, dead.reason, dead.summary) == ("denied", "credential", "Denied: api key k is revoked.")
     assert [step.outcome for step in dead.steps] == [Outcome.FAIL]
     assert no_credential("ines@acme.example", None, "x").steps[0].title == "Nobody comes in with ines@acme.example"
+
+
+def test_a_tool_that_nobody_approved_is_missing_for_everybody() -> None:
+    explanation = not_offered("drop", ToolState.HELD)
+    assert (explanation.verdict, explanation.reason) == ("denied", DenialReason.NO_RULE.value)
+    assert outcomes(explanation) == {Stage.RULE: Outcome.FAIL}
+    assert explanation.summary == "Denied for everybody: the newest version of drop is held."
+    assert "doorward tools approve" in explanation.remedy

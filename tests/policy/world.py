@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from random import Random
 
 from doorward.model import (
+    Approvers,
     ClientId,
     CredentialKind,
     Effect,
@@ -19,7 +20,7 @@ from doorward.model import (
     TenantId,
     UserId,
 )
-from doorward.policy.decide import NoTarget, Question, Target, Unresolvable
+from doorward.policy.decide import Everywhere, NoTarget, Question, Target, Unresolvable
 from doorward.policy.permission import expand
 from doorward.policy.rules import ResourceTree
 
@@ -99,7 +100,8 @@ def _principal(chance: Random, patterns: tuple[str, ...], placed: Mapping[Resour
 
 def random_override(chance: Random) -> Override:
     """Return one that is often about what is asked."""
-    effect = chance.choice(tuple(Effect))
+    # Denials and more permissions more often: who has to approve matters only for what is allowed.
+    effect = chance.choice((*Effect, Effect.DENY, Effect.REQUIRE))
     more = frozenset(chance.sample(CATALOGUE, 1)) if effect is Effect.REQUIRE else frozenset[Permission]()
     return Override(
         id="override",
@@ -109,12 +111,19 @@ def random_override(chance: Random) -> Override:
         match=chance.choice(("*", "get_*", "g?t_document", "get_documen", "*_tasks", "put_*")),
         effect=effect,
         requires=more,
+        approval=random_approvers(chance) if effect is Effect.APPROVAL else None,
     )
+
+
+def random_approvers(chance: Random) -> Approvers:
+    """Return who has to approve: the caller's own person, or whoever has a permission or two."""
+    named = frozenset(chance.sample(CATALOGUE, chance.choice((0, 1, 1, 2))))
+    return Approvers(permissions=named, by_another=chance.random() < 0.3)
 
 
 def _question(chance: Random) -> Question:
     pairs = (Target(frozenset(chance.sample(NODES, 2))) for _ in range(3))
-    targets = (NoTarget(), Unresolvable(), *(Target(frozenset({node})) for node in NODES), *pairs)
+    targets = (NoTarget(), Everywhere(), Unresolvable(), *(Target(frozenset({node})) for node in NODES), *pairs)
     return Question(
         server_id=SERVERS[0],
         kind=RuleKind.TOOL,
@@ -122,6 +131,8 @@ def _question(chance: Random) -> Question:
         requires=frozenset(chance.sample(CATALOGUE, chance.choice((0, 1, 1, 1, 1, 2, 2, 3)))),
         rule="rule",
         target=chance.choice(targets),
+        approval=random_approvers(chance) if chance.random() < 0.2 else None,
+        open=chance.random() < 0.1,
     )
 
 

@@ -143,7 +143,12 @@ def test_A24_a_wrong_max_age_goes_back_to_the_client(max_age: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "error"), [("request", "request_not_supported"), ("request_uri", "request_uri_not_supported")]
+    ("name", "error"),
+    [
+        ("request", "request_not_supported"),
+        ("request_uri", "request_uri_not_supported"),
+        ("registration", "registration_not_supported"),
+    ],
 )
 def test_A25_request_objects_are_refused_before_anything_else_is_read(name: str, error: str) -> None:
     sent = {**NATIVE_REQUEST, name: "https://169.254.169.254/x", "response_type": "token", "code_challenge": "x"}
@@ -258,6 +263,17 @@ def test_B4_a_challenge_of_another_shape_is_refused(challenge: str) -> None:
 
 def test_C14_a_client_without_the_grant_is_refused() -> None:
     assert refused(NATIVE_REQUEST, replace(NATIVE, grant_types=frozenset())).error == "unauthorized_client"
+
+
+def test_A19_a_request_without_a_response_type_is_refused() -> None:
+    error = refused(without("response_type"))
+    assert (error.error, error.fault) == ("invalid_request", faults.RESPONSE_TYPE_MISSING)
+
+
+@pytest.mark.parametrize("nonce", ["n" * (authorization.MAX_NONCE + 1), "a\ud800"], ids=["long", "no text"])
+def test_A24_a_nonce_that_could_not_be_given_back_is_refused(nonce: str) -> None:
+    assert refused({**NATIVE_REQUEST, "nonce": nonce}).fault is faults.NONCE_INVALID
+    assert parse({**NATIVE_REQUEST, "nonce": "n" * authorization.MAX_NONCE}).nonce == "n" * authorization.MAX_NONCE
 
 
 def test_a_later_step_can_send_an_error_back() -> None:

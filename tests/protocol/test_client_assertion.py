@@ -163,3 +163,12 @@ def test_C8_C29_an_assertion_stands_alone(values: dict[str, str], error: str) ->
     with pytest.raises(OAuthError) as refused:
         parse_client_credentials(None, form(**values))
     assert refused.value.error == error
+
+
+def test_where_a_kind_of_key_signs_in_two_ways_its_own_word_leaves_one() -> None:
+    key = {"kty": "RSA", "n": "w" * 342, "e": "AQAB"}
+    both = ("ES256", "RS256", "PS256")
+    (chosen,) = public_keys({"keys": [{**key, "alg": "PS256"}]}, both)
+    assert chosen["alg"] == "PS256"
+    (either,) = public_keys({"keys": [key]}, both)
+    assert "alg" not in either

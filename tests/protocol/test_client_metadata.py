@@ -15,6 +15,7 @@ from doorward.model import ClientAuthMethod
 from doorward.protocol import client_metadata, faults
 from doorward.protocol.client_metadata import RegistrationRequest
 from doorward.protocol.errors import OAuthError, PageError
+from doorward.protocol.token import DEVICE_CODE
 from support.assertions import EC
 
 SCHEMES = frozenset({"cursor", "vscode", "vscode-insiders", "claude"})
@@ -380,6 +381,52 @@ def test_F8_keys_at_two_places_or_out_of_reach_are_refused_where_they_are_needed
 @pytest.mark.parametrize("jwks", [[], {}, {"keys": {}}, "x", {"keys": []}], ids=repr)
 def test_keys_that_are_not_used_may_have_any_shape(jwks: object) -> None:
     assert document({**DOCUMENT, "jwks": jwks}).name == "Example"
+
+
+CONFIDENTIAL = replace(NATIVE, auth_method=ClientAuthMethod.SECRET_BASIC)
+UPDATE = {
+    "client_id": "C1",
+    "redirect_uris": ["https://app.example/cb"],
+    "token_endpoint_auth_method": "client_secret_basic",
+}
+
+
+def updated(**changes: object) -> RegistrationRequest:
+    body = {name: value for name, value in (UPDATE | changes).items() if value is not None}
+    return client_metadata.parse_update(CONFIDENTIAL, json.dumps(body).encode(), secret_fits="s".__eq__)
+
+
+def test_a_confidential_client_replaces_its_metadata_with_or_without_its_secret() -> None:
+    assert updated().redirect_uris == ("https://app.example/cb",)
+    assert updated(client_secret="s", client_name="New").name == "New"
+
+
+@pytest.mark.parametrize(
+    ("change", "why"),
+    [
+        ({"client_id": None}, "client_id"),
+        ({"client_id": "C2"}, "client_id"),
+        ({"registration_access_token": "t"}, "sets registration_access_token"),
+        ({"client_secret_expires_at": 0, "client_id_issued_at": 1}, "sets client_id_issued_at"),
+        ({"client_secret": "t"}, "client_secret"),
+        ({"client_secret": 7}, "client_secret"),
+        ({"token_endpoint_auth_method": "none"}, "none"),
+        ({"token_endpoint_auth_method": None}, "none"),
+    ],
+)
+def test_an_update_names_the_client_sets_nothing_that_is_given_out_and_stays_confidential(
+    change: dict[str, object], why: str
+) -> None:
+    with pytest.raises(OAuthError) as error:
+        updated(**change)
+    assert error.value.fault is faults.REGISTRATION_UPDATE
+    assert why in error.value.reason
+
+
+def test_a_client_without_redirects_needs_a_grant_that_has_none() -> None:
+    device = {"client_name": "TV", "grant_types": [DEVICE_CODE]}
+    assert parse(device).redirect_uris == parse({**device, "redirect_uris": []}).redirect_uris == ()
+    assert refused({**device, "grant_types": ["authorization_code"]}).fault is faults.REDIRECT_URIS_MISSING
 
 
 JUNK: st.SearchStrategy[Any] = st.just([]) | st.recursive(

@@ -2,8 +2,8 @@ from dataclasses import replace
 
 import pytest
 
-from doorward.model import Server, ServerId
-from doorward.protocol.endpoints import RESERVED_SLUGS, Endpoints
+from doorward.model import Server, ServerId, TenantId
+from doorward.protocol.endpoints import NO_SERVER, RESERVED_SLUGS, Endpoints, own_name_ok, own_path
 
 SHORT = "/mcp"
 DOCUMENTS = Server(
@@ -79,3 +79,43 @@ def test_a_server_may_stand_at_a_url_of_its_own_but_never_at_one_of_ours() -> No
     assert ours.server.slug == "wiki"
     assert known.by_url(url + "/") is None
     assert known.find("/mcp") != found
+
+
+OWN = Server(
+    id=ServerId("s4"), slug="acme_notes", name="Secret notes", paths=("/acme/own/notes",), upstream="https://up/n",
+    tenant_id=TenantId("t-acme"),
+)  # fmt: skip
+WITH_OWN = Endpoints(public_url="https://door.example", servers=(OWN, DOCUMENTS))
+
+
+@pytest.mark.requirement("L19")
+def test_a_tenant_s_own_server_has_one_path_which_pins_the_tenant_and_tells_no_name() -> None:
+    found = WITH_OWN.find("/acme/own/notes")
+    assert found is not None
+    assert (found.server, found.tenant_slug, found.public_name) == (OWN, "acme", "notes")
+    assert WITH_OWN.of_tenant(OWN, "acme") == found
+    short = WITH_OWN.short()
+    assert short is not None
+    assert (short.server, short.public_name) == (DOCUMENTS, "Documents")
+    assert OWN.audience == "own:acme_notes"
+
+
+@pytest.mark.parametrize("path", ["/acme/own/none", "/nobody/own/notes", "/globex/own/notes"])
+def test_D7_a_path_of_that_form_is_an_endpoint_whatever_is_there(path: str) -> None:
+    found = WITH_OWN.find(path)
+    assert found is not None
+    assert (found.server_id, found.tenant_slug) == (NO_SERVER, path.split("/")[1])
+    assert found.public_name == path.split("/")[3]
+    assert found.url == f"https://door.example{path}"
+
+
+@pytest.mark.parametrize("path", ["/settings/own/notes", "/acme/own/", "/acme/own/No", "/acme/own/a/b", "/-/own/a"])
+def test_other_paths_are_none(path: str) -> None:
+    assert WITH_OWN.find(path) is None
+
+
+def test_names_of_own_servers() -> None:
+    assert own_path("acme", "notes") == "/acme/own/notes"
+    assert [name for name in ("a", "a-1", "A", "", "1a", "a" * 31, "a" * 32, "a/b") if own_name_ok(name)] == [
+        "a", "a-1", "a" * 31,
+    ]  # fmt: skip

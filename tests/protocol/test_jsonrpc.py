@@ -26,7 +26,7 @@ JSON = st.recursive(
 
 def test_a_call_is_decoded_and_encoded_again_compactly() -> None:
     body = json.dumps(CALL).encode()
-    assert jsonrpc.decode(body) == CALL
+    assert jsonrpc.decode(body)[0] == CALL
     assert jsonrpc.encode(CALL) == (
         '{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"echo","arguments":{"text":"hé"}}}'.encode()
     )
@@ -35,8 +35,39 @@ def test_a_call_is_decoded_and_encoded_again_compactly() -> None:
 @given(JSON)
 def test_K30_what_is_encoded_is_decoded_to_the_same(value: Any) -> None:
     body = jsonrpc.encode({"jsonrpc": "2.0", "id": 1, "result": value})
-    assert jsonrpc.decode(body)["result"] == value
+    assert jsonrpc.decode(body)[0]["result"] == value
     assert json.loads(body)["result"] == value
+
+
+NEARLY_OURS = st.lists(
+    st.sampled_from(['"a"', '"b"', '":"', '"a b"', "1", "-0", "1.0", "1e5", "{", "}", "[", "]", ":", ",", " ", '"é"', "\\n"]),
+    max_size=14,
+).map("".join)  # fmt: skip
+
+
+@given(JSON.map(jsonrpc.encode) | NEARLY_OURS.map(lambda text: text.encode()))
+def test_K6_what_is_passed_on_as_it_came_is_what_the_strict_reader_read_and_we_would_write(inner: bytes) -> None:
+    body = b'{"result":' + inner + b"}"
+    try:
+        strict = jsonrpc.decode_object(body)
+    except JsonRpcError as refused:
+        with pytest.raises(JsonRpcError) as again:
+            jsonrpc.decode(body)
+        assert (again.value.fault, again.value.reason) == (refused.fault, refused.reason)
+    else:
+        if strict.keys() > {"result"}:
+            return  # More members of the envelope, which are another test's.
+        read = jsonrpc.decode(body)
+        assert read[0] == strict
+        assert read[1] in {None, body}
+        assert read[1] is None or jsonrpc.encode(strict) == body
+
+
+def test_what_is_in_our_own_form_is_not_encoded_again() -> None:
+    ours = jsonrpc.encode(CALL)
+    assert jsonrpc.decode(ours) == (CALL, ours)
+    for other in (json.dumps(CALL).encode(), b" " + ours, ours + b"\n", ours.replace(b"h\xc3\xa9", b"h\\u00e9")):
+        assert jsonrpc.decode(other) == (CALL, None)
 
 
 @given(st.binary() | JSON.map(lambda value: json.dumps(value).encode()) | st.text().map(str.encode))
@@ -97,8 +128,8 @@ def test_K7_a_twin_of_a_known_parameter_is_refused_even_alone(name: str) -> None
 
 def test_K7_twins_among_unknown_parameters_are_refused_and_strangers_are_not() -> None:
     assert refused(jsonrpc.encode({**CALL, "params": {"extra": 1, "Extra": 2}})).fault is faults.MESSAGE_AMBIGUOUS
-    assert jsonrpc.decode(jsonrpc.encode({**CALL, "params": {"extra": 1, "other": 2}}))["params"]["extra"] == 1
-    assert jsonrpc.decode(jsonrpc.encode({**CALL, "params": {"arguments": {"a": 1, "A": 2}}}))["id"] == 1
+    assert jsonrpc.decode(jsonrpc.encode({**CALL, "params": {"extra": 1, "other": 2}}))[0]["params"]["extra"] == 1
+    assert jsonrpc.decode(jsonrpc.encode({**CALL, "params": {"arguments": {"a": 1, "A": 2}}}))[0]["id"] == 1
 
 
 @pytest.mark.parametrize("names", [["x" * 16385], [f"name-{i}" for i in range(2000)]], ids=["long", "many"])
@@ -144,7 +175,7 @@ def test_K12_numbers_that_readers_disagree_about_are_refused(number: str) -> Non
 
 def test_the_largest_safe_numbers_and_a_surrogate_pair_are_accepted() -> None:
     body = b'{"id":9007199254740991,"result":[-9007199254740991,1e308,-0,0.5,"\\ud83d\\ude80"]}'
-    assert jsonrpc.decode(body)["result"] == [-9007199254740991, 1e308, 0, 0.5, "🚀"]
+    assert jsonrpc.decode(body)[0]["result"] == [-9007199254740991, 1e308, 0, 0.5, "🚀"]
 
 
 @pytest.mark.parametrize(("depth", "accepted"), [(64, True), (65, False), (100_000, False)])
@@ -155,7 +186,7 @@ def test_L15_nesting_is_limited(depth: int, accepted: bool, kind: str) -> None:
     body = f'{{"result":{nested}}}'.encode()
     started = time.process_time()
     if accepted:
-        assert "result" in jsonrpc.decode(body)
+        assert "result" in jsonrpc.decode(body)[0]
     else:
         assert refused(body).fault is faults.MESSAGE_LIMITS
     assert time.process_time() - started < 0.1
@@ -163,8 +194,8 @@ def test_L15_nesting_is_limited(depth: int, accepted: bool, kind: str) -> None:
 
 def test_brackets_in_strings_are_no_nesting() -> None:
     text = '[{"\\' * 1000
-    assert jsonrpc.decode(jsonrpc.encode({"result": [text, text]}))["result"] == [text, text]
-    assert jsonrpc.decode(jsonrpc.encode({"result": [[] for _ in range(1000)]}))["result"][0] == []
+    assert jsonrpc.decode(jsonrpc.encode({"result": [text, text]}))[0]["result"] == [text, text]
+    assert jsonrpc.decode(jsonrpc.encode({"result": [[] for _ in range(1000)]}))[0]["result"][0] == []
 
 
 @given(st.lists(st.sampled_from([*'[]{}":,\\a1 ', '"a":', '{"a":', "[["]), max_size=120).map("".join))

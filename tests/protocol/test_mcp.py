@@ -16,9 +16,11 @@ from doorward.protocol.mcp import Ask, Era, RefKind
 MODERN = "2026-07-28"
 META: dict[str, Any] = {
     "io.modelcontextprotocol/protocolVersion": MODERN,
-    "io.modelcontextprotocol/clientCapabilities": {},
+    "io.modelcontextprotocol/clientCapabilities": {"extensions": {"io.modelcontextprotocol/tasks": {}}},
 }
-NAMED = {"tools/call": "name", "prompts/get": "name", "resources/read": "uri"}
+NAMED = {"tools/call": "name", "prompts/get": "name", "resources/read": "uri"} | {
+    f"tasks/{what}": "taskId" for what in ("get", "update", "cancel")
+}
 BOTH = (Era.MODERN, Era.LEGACY)
 
 
@@ -53,7 +55,9 @@ BOTH = (Era.MODERN, Era.LEGACY)
             mcp.Complete,
             (RefKind.RESOURCE, "mem://{x}", "x", "v", {"y": "w"}),
         ),
-        ("tasks/get", {"taskId": "t"}, mcp.Unknown, ("tasks/get",)),
+        ("tasks/get", {"taskId": "t"}, mcp.UseTask, ("t", None)),
+        ("tasks/cancel", {"taskId": "t"}, mcp.UseTask, ("t", None)),
+        ("tasks/list_all", {"taskId": "t"}, mcp.Unknown, ("tasks/list_all",)),
         ("tools/Call", {"name": "echo"}, mcp.Unknown, ("tools/Call",)),
         ("tools/call ", {"name": "echo"}, mcp.Unknown, ("tools/call ",)),
         ("x/tools/call", {"name": "echo"}, mcp.Unknown, ("x/tools/call",)),
@@ -81,6 +85,7 @@ def test_requests_of_both_eras_are_understood(
     [
         ("server/discover", {}, mcp.Discover),
         ("subscriptions/listen", {"notifications": {}}, mcp.Listen),
+        ("tasks/update", {"taskId": "t", "inputResponses": {}}, mcp.UseTask),
     ],
 )
 def test_what_only_the_modern_revision_has(method: str, params: dict[str, Any], kind: type) -> None:
@@ -96,11 +101,36 @@ def test_what_only_the_modern_revision_has(method: str, params: dict[str, Any], 
         ("logging/setLevel", {"level": "info"}, mcp.SetLogLevel),
         ("resources/subscribe", {"uri": "mem://open"}, mcp.Subscribe),
         ("resources/unsubscribe", {"uri": "mem://open"}, mcp.Unsubscribe),
+        ("tasks/result", {"taskId": "t"}, mcp.UseTask),
+        ("tasks/list", {"cursor": "c"}, mcp.ListTasks),
     ],
 )
 def test_what_only_the_older_revisions_have(method: str, params: dict[str, Any], kind: type) -> None:
     assert type(ask(Era.LEGACY, method, params)) is kind
     assert type(ask(Era.MODERN, method, params)) is mcp.Unknown
+
+
+@pytest.mark.parametrize("capabilities", [{}, {"extensions": {}}, {"extensions": []}, [], None, {"tasks": {}}])
+@pytest.mark.parametrize(
+    ("method", "params"),
+    [
+        ("tasks/get", {"taskId": "t"}),
+        ("tasks/update", {"taskId": "t"}),
+        ("tasks/cancel", {"taskId": "t"}),
+        ("subscriptions/listen", {"notifications": {"taskIds": ["t"]}}),
+    ],
+)
+def test_K23_who_does_not_say_that_it_knows_tasks_is_told_what_is_missing(
+    method: str, params: dict[str, Any], capabilities: Any
+) -> None:
+    meta = {**META, "io.modelcontextprotocol/clientCapabilities": capabilities}
+    names = ["t"] if "taskId" in params else []
+    with pytest.raises(JsonRpcError) as refused:
+        mcp.read(
+            message(method, {**params, "_meta": meta}), protocol_version=MODERN, mcp_method=[method], mcp_name=names
+        )
+    assert (refused.value.rpc_code, refused.value.http_status) == (-32021, 400)
+    assert refused.value.data == {"requiredCapabilities": {"extensions": {"io.modelcontextprotocol/tasks": {}}}}
 
 
 def test_the_fields_of_the_older_revisions_are_read() -> None:
@@ -117,10 +147,10 @@ def test_the_fields_of_the_older_revisions_are_read() -> None:
 
 
 def test_K18_listening_names_the_resources_it_wants() -> None:
-    wanted = {"toolsListChanged": True, "resourceSubscriptions": ["mem://open", "mem://secret"], "taskIds": []}
+    wanted = {"toolsListChanged": True, "resourceSubscriptions": ["mem://open", "mem://secret"], "taskIds": ["t1"]}
     asked = ask(Era.MODERN, "subscriptions/listen", {"notifications": wanted})
     assert isinstance(asked, mcp.Listen)
-    assert asked.uris == ("mem://open", "mem://secret")
+    assert (asked.uris, asked.presented, asked.tasks) == (("mem://open", "mem://secret"), ("t1",), ())
     nothing = ask(Era.MODERN, "subscriptions/listen", {"notifications": {"resourceSubscriptions": None}})
     assert isinstance(nothing, mcp.Listen)
     assert nothing.uris == ()
@@ -272,6 +302,11 @@ def test_K12_names_of_the_wrong_type_are_invalid_params(
         (Era.MODERN, "subscriptions/listen", {"notifications": []}),
         (Era.MODERN, "subscriptions/listen", {"notifications": {"resourceSubscriptions": "mem://open"}}),
         (Era.MODERN, "subscriptions/listen", {"notifications": {"resourceSubscriptions": [1]}}),
+        (Era.MODERN, "subscriptions/listen", {"notifications": {"taskIds": "t"}}),
+        (Era.MODERN, "subscriptions/listen", {"notifications": {"taskIds": [{}]}}),
+        (Era.MODERN, "tasks/get", {}),
+        (Era.LEGACY, "tasks/result", {"taskId": 7}),
+        (Era.LEGACY, "tasks/cancel", {"taskId": "x" * 9000}),
         (Era.MODERN, "subscriptions/listen", {"notifications": {"resourceSubscriptions": [""]}}),
         (Era.MODERN, "subscriptions/listen", {"notifications": {"resourceSubscriptions": ["u"] * 1001}}),
     ],
@@ -337,18 +372,19 @@ TARGETS = st.fixed_dictionaries(
     {},
     optional={"type": st.sampled_from(["ref/prompt", "ref/resource"]) | JUNK, "name": JUNK, "uri": JUNK, "value": JUNK},
 )
-FILTERS = st.fixed_dictionaries({}, optional={"resourceSubscriptions": JUNK, "toolsListChanged": JUNK})
+FILTERS = st.fixed_dictionaries({}, optional={"resourceSubscriptions": JUNK, "taskIds": JUNK, "toolsListChanged": JUNK})
 PARAMS = st.fixed_dictionaries(
     {},
     optional={
         "name": JUNK, "uri": JUNK, "arguments": JUNK, "cursor": JUNK, "level": JUNK, "protocolVersion": JUNK,
-        "ref": TARGETS, "argument": TARGETS, "notifications": FILTERS,
+        "ref": TARGETS, "argument": TARGETS, "notifications": FILTERS, "taskId": JUNK, "task": JUNK,
     },
 )  # fmt: skip
 ALL_METHODS = [
     "tools/call", "tools/list", "prompts/get", "prompts/list", "resources/read", "resources/list", "completion/complete",
     "resources/templates/list", "resources/subscribe", "resources/unsubscribe", "initialize", "ping", "logging/setLevel",
-    "server/discover", "subscriptions/listen", "notifications/cancelled", "x",
+    "server/discover", "subscriptions/listen", "notifications/cancelled", "tasks/get", "tasks/result", "tasks/update",
+    "tasks/cancel", "tasks/list", "x",
 ]  # fmt: skip
 METHODS = st.sampled_from(ALL_METHODS)
 HEADERS = st.lists(st.text() | METHODS | st.just("echo"), max_size=2)

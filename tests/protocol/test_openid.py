@@ -30,7 +30,7 @@ def test_times_are_whole_seconds_and_a_nonce_is_there_only_if_it_was_sent() -> N
 
 
 @pytest.mark.parametrize(
-    ("scopes", "told"), [((), set()), (("profile",), {"name"}), (("email",), {"email", "email_verified"})], ids=str
+    ("scopes", "told"), [((), set()), (("profile",), {"name"}), (("email",), {"email", "email_verified"})]
 )
 def test_userinfo_tells_what_was_granted(scopes: tuple[str, ...], told: set[str]) -> None:
     assert id_token.userinfo(INES, scopes, {"tenant": "acme"}).keys() == {"sub", "tenant"} | told

@@ -73,6 +73,15 @@ def test_a_client_that_acts_by_itself_names_scopes_and_resource_or_not() -> None
     assert token.read_grant(asked) == token.ClientCredentialsRequest(scope=("b:read", "a:read"), resource=None)
 
 
+def test_a_device_asks_with_scopes_and_resource_or_not_and_comes_back_with_its_code() -> None:
+    assert token.read_device_authorization(read({})) == token.DeviceAuthorizationRequest(scope=None, resource=None)
+    asked = token.read_device_authorization(read({"scope": "b:read a:read", "resource": MCP_URL}))
+    assert asked == token.DeviceAuthorizationRequest(scope=("b:read", "a:read"), resource=MCP_URL)
+    sent = {"grant_type": token.DEVICE_CODE, "device_code": "d"}
+    assert token.read_grant(read(sent)) == token.DeviceCodeRequest(device_code="d", resource=None)
+    assert grant_refused({"grant_type": token.DEVICE_CODE}).error == "invalid_request"
+
+
 def test_C11_parameters_in_the_url_are_refused() -> None:
     for query in (b"grant_type=authorization_code&client_secret=s", "x"):
         with pytest.raises(OAuthError) as refused:

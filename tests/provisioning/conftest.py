@@ -1,10 +1,8 @@
 """Fixtures of these tests."""
 
-import os
 from collections.abc import AsyncIterator
 from pathlib import Path
 
-import psycopg
 import pytest
 from tests.provisioning.deployment import Deployment
 
@@ -18,12 +16,8 @@ async def deployment(tmp_path: Path) -> AsyncIterator[Deployment]:
 
 
 @pytest.fixture
-async def on_postgresql(postgres_url: str) -> AsyncIterator[Deployment]:
+async def on_postgresql(empty_schema: str) -> AsyncIterator[Deployment]:
     """Yield an empty deployment in a schema of its own."""
-    schema = f"provisioning_{os.getpid()}"
-    with psycopg.connect(postgres_url, autocommit=True) as connection:
-        connection.execute(f"CREATE SCHEMA {schema}")
-        made = Deployment(f"{postgres_url}?search_path={schema}")
-        yield made
-        await made.close()
-        connection.execute(f"DROP SCHEMA {schema} CASCADE")
+    made = Deployment(empty_schema)
+    yield made
+    await made.close()

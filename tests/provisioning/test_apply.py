@@ -557,3 +557,18 @@ async def test_B11_an_account_in_two_tenants_is_no_machines_account(deployment: 
     none["tenants"][0]["members"] = []
     with pytest.raises(DocumentError, match="belongs to no tenant"):
         await deployment.apply(none)
+
+
+async def test_M3_a_document_that_disables_somebody_ends_what_they_hold_and_keeps_an_owner(
+    deployment: Deployment,
+) -> None:
+    await deployment.apply(TEAM)
+    last = {"users": [{"email": "ines@acme.example", "status": "disabled"}]}
+    assert "one owner of a tenant" in await refusal(deployment, last)
+    omar = {"users": [{"email": "omar@acme.example", "status": "disabled"}]}
+    await deployment.apply(omar)
+    assert await deployment.plan(omar) == []
+    names = [event.name for event in await deployment.read(lambda reader: events.recent_events(reader, None, 2))]
+    assert names == ["user:changed", "user:deactivated"]
+    await deployment.apply({"users": [{"email": "omar@acme.example", "status": "active"}]})
+    assert await deployment.rights("omar@acme.example", "acme")

@@ -4,10 +4,10 @@ from typing import Any
 
 import pytest
 from tests.cli.commands import Commands, failed
-from tests.cli.conftest import commands, team
+from tests.cli.conftest import commands, team, team_template
 
 pytestmark = pytest.mark.requirement("D4")
-__all__ = ["commands", "team"]
+__all__ = ["commands", "team", "team_template"]
 
 DENY = {"server": "wiki", "tools": "put_*", "deny": True}
 

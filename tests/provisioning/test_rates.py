@@ -1,4 +1,4 @@
-"""A tenant's own rate limits in a document (product.md D9)."""
+"""A tenant's own rate limits in a document (feature D9)."""
 
 import re
 from typing import Any

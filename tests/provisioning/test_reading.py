@@ -91,7 +91,7 @@ SERVER, TENANT = {"slug": "wiki"}, {"slug": "acme"}
     [
         ([], "document: found a list."),
         (None, "document: found nothing."),
-        ({"user": []}, "document: unknown key 'user'. Known here: servers, permissions, users, tenants."),
+        ({"user": []}, "document: unknown key 'user'. Known here: servers, permissions, users, providers, tenants."),
         ({"users": {}}, "users: found keys and values. Write a list."),
         ({"users": ["a@b.example"]}, "users[0]: found a text."),
         ({"users": [{"emial": "x"}]}, "users[0]: unknown key 'emial'. Known here: email, name,"),

@@ -1,4 +1,4 @@
-"""Servers that are commands, as a document declares them (``product.md`` G4)."""
+"""Servers that are commands, as a document declares them (feature G4)."""
 
 from typing import Any
 

@@ -1,7 +1,8 @@
 """The requirements manifest and the tests agree, both ways.
 
-``product.yaml``, ``spec.yaml``, ``security.yaml``, ``pains.yaml``, ``clients.yaml`` and ``wire.yaml`` hold what Doorward
-promises: an id, where the promise comes from, what it says, and either the tests that show it or the gap with its reason. A test may also name an id itself:
+``product.yaml``, ``spec.yaml``, ``security.yaml``, ``pains.yaml``, ``clients.yaml``, ``wire.yaml`` and ``seeds.yaml`` hold what Doorward
+promises: an id, where the promise comes from, what it says, and either the tests that show it, the gap with its reason, or why it is
+excluded (of the seeds: mostly by decision 0077). A test may also name an id itself:
 ``@pytest.mark.requirement("A1", "spec/R10")``, or a security case in its name (``test_J3_…`` is ``security/J3``).
 A bare id means the product's in a mark and the security catalogue's in a name, unless only the other has it.
 """
@@ -25,7 +26,7 @@ SECURITY_CASES = re.compile(r"(?<=_)([A-Na-n]\d{1,2})(?=_)")
 def manifest() -> dict[str, Mapping[str, Any]]:
     """Return every promise, by its full id."""
     found: dict[str, Mapping[str, Any]] = {}
-    for kind in ("product", "spec", "security", "pains", "clients", "wire"):
+    for kind in ("product", "spec", "security", "pains", "clients", "wire", "seeds"):
         for entry in yaml.safe_load(text(FOLDER / f"{kind}.yaml")):
             full = f"{kind}/{entry['id']}"
             assert full not in found, f"{full} stands twice"
@@ -74,12 +75,16 @@ def shown_by(full: str) -> set[str]:
     return {*manifest()[full].get("tests", ()), *named().get(full, ())}
 
 
+def reason(entry: Mapping[str, Any]) -> Any:
+    return entry.get("gap") or entry.get("excluded")
+
+
 def test_every_promise_has_a_test_or_is_a_gap_with_a_reason() -> None:
-    assert not [full for full, entry in manifest().items() if not shown_by(full) and not entry.get("gap")]
+    assert not [full for full, entry in manifest().items() if not shown_by(full) and not reason(entry)]
 
 
 def test_a_gap_that_has_been_closed_is_no_longer_called_one() -> None:
-    assert not [full for full, entry in manifest().items() if entry.get("gap") and shown_by(full)]
+    assert not [full for full, entry in manifest().items() if reason(entry) and shown_by(full)]
 
 
 def test_every_id_that_a_test_names_is_in_the_manifest() -> None:
@@ -93,6 +98,6 @@ def test_every_test_that_the_manifest_names_exists() -> None:
 
 def test_every_promise_says_what_and_where_it_comes_from() -> None:
     for full, entry in manifest().items():
-        assert entry.keys() <= {"id", "says", "source", "tests", "gap"}, full
+        assert entry.keys() <= {"id", "says", "source", "tests", "gap", "excluded"}, full
         assert entry["says"], full
         assert entry["source"], full

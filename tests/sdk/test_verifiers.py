@@ -153,7 +153,6 @@ async def test_live_asks_about_every_call(issuer: Issuer) -> None:
         {"aud": ...}, {"aud": [RESOURCE]}, {"exp": ...}, {"exp": NOW - 1}, {"exp": "2999"}, {"sub": ...},
         {"credential": "refresh_token", "aud": ...}, {"credential": "api_key", "aud": "https://else"}, {"resources": None},
     ],
-    ids=str,
 )  # fmt: skip
 async def test_live_refuses_what_is_not_active_for_this_server(issuer: Issuer, members: dict[str, Any]) -> None:
     issuer.answer = issuer.active(**members)

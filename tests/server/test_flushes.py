@@ -91,3 +91,31 @@ async def test_chores_go_on_beside_the_flushes_whatever_becomes_of_one(monkeypat
         {"event": "not tidied", "log_level": "error", "kind": "ValueError"},
     ]
     assert "secret" not in str(lines)
+
+
+async def test_a_turn_that_is_writing_when_the_program_ends_is_not_made_twice() -> None:
+    waiting, written = ["a call"], list[str]()
+    writing, commit = asyncio.Event(), asyncio.Event()
+
+    async def write(calls: list[str]) -> None:
+        writing.set()
+        await commit.wait()
+        written.extend(calls)
+
+    async def flush() -> None:
+        # As the logs do: the commit goes on whoever waits for it, and what was waiting is forgotten after it.
+        if calls := list(waiting):
+            await asyncio.shield(asyncio.create_task(write(calls)))
+            del waiting[: len(calls)]
+
+    async def pages(scope: object, receive: object, send: object) -> None:
+        """Never asked."""
+
+    app = App(gateway=NoGateway(), pages=pages, flushes=[flush])
+    await app.start()
+    await asyncio.wait_for(writing.wait(), 10)
+    stopping = asyncio.create_task(app.stop())
+    await asyncio.sleep(0)
+    commit.set()
+    await asyncio.wait_for(stopping, 10)
+    assert written == ["a call"]

@@ -7,8 +7,10 @@ from pathlib import Path
 import httpx2
 import pytest
 
-from doorward import bootstrap, server
+from doorward import server
 from doorward.authserver import registration
+from doorward.bootstrap.core import open_core
+from doorward.bootstrap.program import build
 from doorward.model import Client, ClientId, ClientKind, Instant, Server, ServerId
 from doorward.settings import ServerSettings, Settings
 from doorward.storage import clients, servers
@@ -30,8 +32,8 @@ async def test_E8_a_trusted_proxy_is_trusted_and_unused_clients_go(
 ) -> None:
     monkeypatch.setattr(server, "TIDY_SECONDS", 0.01)
     settings = replace(Settings(), data_dir=tmp_path, server=ServerSettings(trusted_proxies=["10.0.0.1"]))
-    core = await bootstrap.open_core(settings, create=True)
-    app = await bootstrap.build(core)
+    core = await open_core(settings, create=True)
+    app = await build(core)
     transport = httpx2.ASGITransport(app=app, client=("10.0.0.1", 1))
     async with httpx2.AsyncClient(transport=transport, base_url=settings.public_url) as http:
 
@@ -65,8 +67,8 @@ async def test_E8_a_trusted_proxy_is_trusted_and_unused_clients_go(
 
 async def test_a_server_that_another_program_adds_is_there_at_once(tmp_path: Path) -> None:
     settings = replace(Settings(), data_dir=tmp_path)
-    core = await bootstrap.open_core(settings, create=True)
-    app = await bootstrap.build(core)
+    core = await open_core(settings, create=True)
+    app = await build(core)
     await app.gateway.start()
     transport = httpx2.ASGITransport(app=app)
     async with httpx2.AsyncClient(transport=transport, base_url=settings.public_url) as http:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from doorward.bootstrap import external_bearers
+from doorward.bootstrap.external import external_bearers
 from doorward.model import Instant
 from doorward.settings import SettingsError, load
 

@@ -10,7 +10,7 @@ from contextlib import closing
 import pytest
 
 from doorward.model import Fingerprint
-from doorward.storage import connections
+from doorward.storage import issued
 from doorward.storage.opening import open_database
 from support.rows import REFRESH, refresh_token, store_deployment
 
@@ -28,8 +28,8 @@ from doorward.storage.opening import open_database
 async def caller(database, start):
     for number in range(start, start + 100_000):
         def rotate(tx):
-            assert connections.use_refresh_token(tx, refresh_token(number).fingerprint, NOW)
-            assert connections.insert_refresh_token(tx, refresh_token(number + 1, parent=number))
+            assert issued.use_refresh_token(tx, refresh_token(number).fingerprint, NOW)
+            assert issued.insert_refresh_token(tx, refresh_token(number + 1, parent=number))
         await database.write(rotate)
         os.write(1, b"%d\\n" % (number + 1))
 
@@ -50,16 +50,16 @@ async def test_a_killed_writer_loses_nothing_that_was_answered(sqlite_url: str, 
     await database.write(store_deployment)
     for caller in range(CALLERS):
         token = refresh_token(caller * 1_000_000)
-        await database.write(lambda tx: connections.insert_refresh_token(tx, token))  # noqa: B023
+        await database.write(lambda tx: issued.insert_refresh_token(tx, token))  # noqa: B023
     await database.close()
     answered = _answers_until_killed(sqlite_url, where)
     database = open_database(sqlite_url, create=False)
     for number in answered:
         fingerprint = refresh_token(number).fingerprint
-        found = await database.read(lambda r: connections.refresh_token_by_fingerprint(r, fingerprint))  # noqa: B023
+        found = await database.read(lambda r: issued.refresh_token_by_fingerprint(r, fingerprint))  # noqa: B023
         assert found is not None
         assert found.parent is not None
-    assert await database.read(lambda r: connections.refresh_token_by_fingerprint(r, REFRESH.fingerprint)) is not None
+    assert await database.read(lambda r: issued.refresh_token_by_fingerprint(r, REFRESH.fingerprint)) is not None
     await database.close()
     _expect_one_live_leaf_each(sqlite_url)
 

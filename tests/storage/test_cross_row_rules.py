@@ -9,7 +9,7 @@ import pytest
 from doorward.model import ApiKey, ApiKeyId, Fingerprint, Status, TenantId, UserId
 from doorward.storage import accounts, api_keys, permissions
 from doorward.storage.database import Database, Transaction
-from support.rows import ACME, ALICE, BOB, KEY, NOW, store_deployment
+from support.rows import ACME, ALICE, BOB, KEY, NOW, store_deployment, without_membership
 
 pytestmark = pytest.mark.anyio
 
@@ -50,7 +50,7 @@ async def test_the_last_owner_stays(database: Database, second: Database) -> Non
             tx.lock_tenant(ACME.id, for_rights=True)
             if _owners(tx) < 2:
                 return False
-            return permissions.remove_membership(tx, ACME.id, user)
+            return without_membership(tx, ACME.id, user)
 
         left = await asyncio.gather(
             database.write(lambda tx: leave(tx, ALICE.id)),

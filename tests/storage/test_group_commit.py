@@ -3,13 +3,14 @@
 import asyncio
 import sqlite3
 import threading
+from collections.abc import Callable
 from contextlib import closing
 from dataclasses import replace
 
 import pytest
 
 from doorward.model import Tenant, TenantId
-from doorward.storage import accounts, connections, group_commit, keys
+from doorward.storage import accounts, group_commit, issued, keys
 from doorward.storage.database import Conflict, Database, StorageUnavailable, Transaction
 from doorward.storage.group_commit import GroupCommit
 from doorward.storage.opening import open_database
@@ -249,12 +250,12 @@ async def test_the_log_is_folded_into_the_file_while_writes_go_on(
     monkeypatch.setattr(group_commit, "CHECKPOINT_EVERY", 20)
     monkeypatch.setattr(group_commit, "LONG_LOG", 5)
     await sqlite.write(store_deployment)
-    await sqlite.write(lambda tx: connections.insert_refresh_token(tx, REFRESH))
+    await sqlite.write(lambda tx: issued.insert_refresh_token(tx, REFRESH))
 
     async def rotate(caller: int) -> None:
         for number in range(40):
             token = refresh_token(1000 * caller + number + 1)
-            await sqlite.write(lambda tx: connections.insert_refresh_token(tx, token))  # noqa: B023
+            await sqlite.write(lambda tx: issued.insert_refresh_token(tx, token))  # noqa: B023
 
     await asyncio.gather(*(rotate(caller) for caller in range(1, 9)))
     while _writer(sqlite)._checkpoint is not None or _writer(sqlite)._away:  # noqa: ASYNC110
@@ -262,3 +263,26 @@ async def test_the_log_is_folded_into_the_file_while_writes_go_on(
     log = _writer(sqlite)._checkpointer.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()[0]
     assert log[0] == 0
     assert log[1] < 320
+
+
+async def test_a_use_case_of_many_rows_makes_the_log_no_longer_than_many_of_one_row(
+    sqlite: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(group_commit, "CHECKPOINT_ROWS", 200)
+    await sqlite.write(store_deployment)
+
+    def rotate(first: int) -> Callable[[Transaction], None]:
+        def many(tx: Transaction) -> None:
+            for number in range(300):
+                issued.insert_refresh_token(tx, refresh_token(first + number))
+
+        return many
+
+    log = sqlite._path.with_name(f"{sqlite._path.name}-wal")  # type: ignore[attr-defined]
+    sizes = []
+    for turn in range(6):
+        await sqlite.write(rotate(turn * 300))
+        while _writer(sqlite)._checkpoint is not None or _writer(sqlite)._away:  # noqa: ASYNC110
+            await asyncio.sleep(0.001)
+        sizes.append(log.stat().st_size)
+    assert sizes[-1] < 2 * sizes[0]

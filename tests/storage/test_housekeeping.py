@@ -4,12 +4,38 @@ from dataclasses import replace
 
 import pytest
 
-from doorward.model import ClientId, ClientKind, ConnectionId, Fingerprint, Instant, RequestId, SessionId, Status
-from doorward.storage import accounts, clients, connections, device_requests, housekeeping
+from doorward.model import (
+    Approval,
+    ApprovalId,
+    Approvers,
+    ClientId,
+    ClientKind,
+    ConnectionId,
+    CredentialKind,
+    Fingerprint,
+    Instant,
+    RequestId,
+    SessionId,
+    Status,
+)
+from doorward.storage import approvals, claims, clients, connections, device_requests, housekeeping, issued, sessions
 from doorward.storage.database import Conflict, Database, Transaction
 from doorward.storage.housekeeping import CHUNK, DAY, KINDS, UNUSED_KEPT, tidy
 from doorward.storage.statements import Statement
-from support.rows import CLIENT, CODE, CONNECTION, DEVICE, LATER, NOW, REFRESH, SESSION, store_deployment
+from support.rows import (
+    ACME,
+    ALICE,
+    CLIENT,
+    CODE,
+    CONNECTION,
+    DEVICE,
+    HARBOUR,
+    LATER,
+    NOW,
+    REFRESH,
+    SESSION,
+    store_deployment,
+)
 
 pytestmark = pytest.mark.anyio
 
@@ -117,16 +143,16 @@ async def test_C16_used_codes_and_refresh_tokens_stay_until_their_connections_ab
             connections.insert_connection(tx, connection)
             code = replace(CODE, fingerprint=Fingerprint(f"code of {name}"), connection_id=connection.id)
             token = replace(REFRESH, fingerprint=Fingerprint(f"token of {name}"), connection_id=connection.id)
-            connections.insert_code(tx, code)
-            connections.insert_refresh_token(tx, token)
-            connections.use_code(tx, code.fingerprint, NOW)
-            connections.use_refresh_token(tx, token.fingerprint, NOW)
+            issued.insert_code(tx, code)
+            issued.insert_refresh_token(tx, token)
+            issued.use_code(tx, code.fingerprint, NOW)
+            issued.use_refresh_token(tx, token.fingerprint, NOW)
         connections.revoke_connection(tx, ConnectionId("n-ended"), LATER, "replay")
 
     await database.write(fill)
     assert await tidy(database, end) == NOTHING
     assert await database.read(
-        lambda reader: connections.refresh_token_by_fingerprint(reader, Fingerprint("token of n-ended"))
+        lambda reader: issued.refresh_token_by_fingerprint(reader, Fingerprint("token of n-ended"))
     )
     assert await tidy(database, Instant(end + 1)) == NOTHING | {"codes": 2, "refresh_tokens": 2}
     assert await rows(database, "connections") == 3
@@ -137,16 +163,17 @@ async def test_what_has_outlived_its_time_is_forgotten(database: Database) -> No
         store_deployment(tx)
         long = replace(CONNECTION, id=ConnectionId("n-long"), expires_at=Instant(NOW + 180 * DAY))
         connections.insert_connection(tx, long)
-        connections.insert_code(tx, replace(CODE, connection_id=long.id))
-        accounts.insert_session(tx, SESSION)
+        issued.insert_code(tx, replace(CODE, connection_id=long.id))
+        sessions.insert_session(tx, SESSION)
+        month = Instant(NOW + 30 * DAY)
         signed_out = replace(
-            SESSION, id=SessionId("ended"), fingerprint=Fingerprint("ended"), expires_at=Instant(NOW + 30 * DAY)
+            SESSION, id=SessionId("ended"), fingerprint=Fingerprint("ended"), expires_at=month, idle_until=month
         )
-        accounts.insert_session(tx, signed_out)
-        accounts.insert_session(tx, replace(signed_out, id=SessionId("open"), fingerprint=Fingerprint("open")))
-        accounts.end_session(tx, signed_out.id, LATER)
-        connections.claim_request(tx, RequestId("request"), NOW, LATER)
-        connections.revoke_access_token(tx, "jti", CONNECTION.id, LATER)
+        sessions.insert_session(tx, signed_out)
+        sessions.insert_session(tx, replace(signed_out, id=SessionId("open"), fingerprint=Fingerprint("open")))
+        sessions.end_session(tx, signed_out.id, LATER)
+        claims.claim_request(tx, RequestId("request"), NOW, LATER)
+        issued.revoke_access_token(tx, "jti", CONNECTION.id, LATER)
         clients.use_assertion(tx, CLIENT.id, "jti", now=NOW, expires_at=LATER)
         device_requests.insert_device_request(tx, DEVICE)
 
@@ -156,3 +183,26 @@ async def test_what_has_outlived_its_time_is_forgotten(database: Database) -> No
     assert await tidy(database, Instant(LATER + 1)) == NOTHING | short
     assert await tidy(database, Instant(LATER + DAY + 1)) == NOTHING | {"codes": 1, "sessions": 1, "device_requests": 1}
     assert await rows(database, "sessions") == 1
+
+
+@pytest.mark.requirement("D8")
+async def test_approvals_are_kept_a_month_and_those_that_nobody_decided_a_day(database: Database) -> None:
+    row = Approval(
+        id=ApprovalId("ap_decided"), tenant_id=ACME.id, user_id=ALICE.id, credential=CredentialKind.API_KEY,
+        credential_id="k", credential_name="k", client_id=None, server_id=HARBOUR.id, tool="t", digest="d",
+        description="", arguments_hash="h", arguments="sealed", approvers=Approvers(), created_at=NOW, expires_at=LATER,
+        decided_at=NOW, approved=True, rounds=1, used_at=NOW,
+    )  # fmt: skip
+    ignored = replace(row, id=ApprovalId("ap_ignored"), decided_at=None, approved=False, rounds=0, used_at=None)
+
+    def fill(tx: Transaction) -> None:
+        store_deployment(tx)
+        for each in (row, ignored):
+            approvals.insert_approval(tx, each)
+
+    await database.write(fill)
+    assert (await tidy(database, Instant(LATER + DAY)))["approvals"] == 0
+    assert (await tidy(database, Instant(LATER + DAY + 1)))["approvals"] == 1
+    assert await database.read(lambda reader: approvals.approval_by_id(reader, row.id)) == row
+    assert (await tidy(database, Instant(LATER + 30 * DAY)))["approvals"] == 0
+    assert (await tidy(database, Instant(LATER + 30 * DAY + 1)))["approvals"] == 1

@@ -23,6 +23,8 @@ from doorward.storage import accounts, permissions
 from doorward.storage.database import Database, Transaction
 from doorward.storage.kept import Kept
 from doorward.storage.opening import open_database
+from doorward.storage.statements import Statement
+from support.rows import without_membership
 
 pytestmark = pytest.mark.anyio
 ROLE = Role(id=RoleId("rol_1"), tenant_id=TenantId("ten_1"), name="reader", permissions=("documents:*",))
@@ -90,6 +92,20 @@ async def test_a_transaction_sees_its_own_changes_and_nobody_else_those_that_wer
     assert await names(here) == ["one", "zwei"]
 
 
+async def test_a_change_that_returns_its_rows_is_seen_by_its_transaction_too(pair: tuple[Database, Database]) -> None:
+    here, _ = pair
+    await here.write(lambda tx: add(tx, "one"))
+    change = Statement("UPDATE permission_catalogue SET words = 'else' WHERE permission = 'one' RETURNING words")
+
+    def words(tx: Transaction) -> list[str]:
+        before = permissions.catalogue(tx)[0].words
+        changed = tx.first(change)
+        assert changed is not None
+        return [before, changed.words, permissions.catalogue(tx)[0].words]
+
+    assert await here.write(words) == ["one", "else", "else"]
+
+
 async def test_C23_rights_of_a_tenant_are_kept_by_its_revision(pair: tuple[Database, Database]) -> None:
     here, there = pair
     tenant, user = TenantId("ten_1"), UserId("usr_1")
@@ -119,7 +135,7 @@ async def test_C23_rights_of_a_tenant_are_kept_by_its_revision(pair: tuple[Datab
     assert await rights() == {"documents:*"}
     blocked = await here.read(lambda reader: accounts.user_by_id(reader, user))
     assert blocked is not None
-    await there.write(lambda tx: permissions.remove_membership(tx, tenant, user))
+    await there.write(lambda tx: without_membership(tx, tenant, user))
     assert await rights() == set()
 
 

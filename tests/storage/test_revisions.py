@@ -15,6 +15,7 @@ from doorward.model import (
     ConnectionId,
     Effect,
     Fingerprint,
+    OldSecret,
     Override,
     Placement,
     Resource,
@@ -30,11 +31,13 @@ from doorward.storage import (
     clients,
     connections,
     hot,
+    issued,
     keys,
     known_tools,
     overrides,
     permissions,
     servers,
+    sessions,
     triggers,
     upstream_secrets,
 )
@@ -56,6 +59,7 @@ from support.rows import (
     SESSION,
     VIEWER,
     store_deployment,
+    without_membership,
 )
 
 pytestmark = pytest.mark.anyio
@@ -79,7 +83,7 @@ OF_THE_TENANT: dict[str, Callable[[Transaction], object]] = {
     "tenants UPDATE": lambda tx: accounts.update_tenant(tx, replace(ACME, name="New")),
     "memberships INSERT": _text("INSERT INTO memberships (tenant_id, user_id) VALUES ('t-acme', 'u-extra')"),
     "memberships UPDATE": _text("UPDATE memberships SET user_id = 'u-extra' WHERE user_id = 'u-free'"),
-    "memberships DELETE": lambda tx: permissions.remove_membership(tx, ACME.id, BOB.id),
+    "memberships DELETE": lambda tx: without_membership(tx, ACME.id, BOB.id),
     "role_bindings INSERT": _text(
         "INSERT INTO role_bindings (tenant_id, user_id, role_id) VALUES ('t-acme', 'u-bob', 'r-owner')"
     ),
@@ -114,6 +118,12 @@ OF_THE_TENANT: dict[str, Callable[[Transaction], object]] = {
     "connections INSERT": lambda tx: connections.insert_connection(tx, replace(CONNECTION, id=ConnectionId("n-2"))),
     "connections UPDATE": lambda tx: connections.revoke_connection(tx, CONNECTION.id, LATER, "x"),
     "connections DELETE": _text("DELETE FROM connections WHERE id = 'n-one'"),
+    "old_key_secrets INSERT": _text(
+        "INSERT INTO old_key_secrets (fingerprint, key_id, tenant_id, last_four, replaced_at, ends_at)"
+        " VALUES ('older', 'k-one', 't-acme', 'abcd', 1, 2)"
+    ),
+    "old_key_secrets UPDATE": _text("UPDATE old_key_secrets SET ends_at = 0 WHERE fingerprint = 'old'"),
+    "old_key_secrets DELETE": _text("DELETE FROM old_key_secrets WHERE fingerprint = 'old'"),
     "api_keys INSERT": lambda tx: api_keys.insert_api_key(
         tx, replace(KEY, id=ApiKeyId("k-2"), fingerprint=Fingerprint("key-2"))
     ),
@@ -155,7 +165,7 @@ OF_ALL: dict[str, Callable[[Transaction], object]] = {
     "upstream_secrets INSERT": lambda tx: upstream_secrets.put_secret(tx, "other", "sealed", LATER),
     "upstream_secrets UPDATE": lambda tx: upstream_secrets.put_secret(tx, "token", "sealed again", LATER),
     "upstream_secrets DELETE": lambda tx: upstream_secrets.remove_secret(tx, "token"),
-    "revoked_access_tokens INSERT": lambda tx: connections.revoke_access_token(tx, "jti", CONNECTION.id, LATER),
+    "revoked_access_tokens INSERT": lambda tx: issued.revoke_access_token(tx, "jti", CONNECTION.id, LATER),
 }
 
 HARMLESS: dict[str, Callable[[Transaction], object]] = {
@@ -163,7 +173,7 @@ HARMLESS: dict[str, Callable[[Transaction], object]] = {
     "a password was changed": lambda tx: accounts.replace_password_hash(
         tx, ALICE.id, expected="hash-of-alice", new="other"
     ),
-    "somebody signed in": lambda tx: accounts.insert_session(tx, SESSION),
+    "somebody signed in": lambda tx: sessions.insert_session(tx, SESSION),
     "a sign-in failed": lambda tx: accounts.record_sign_in_failure(tx, "x@y", NOW),
     "a client registered": lambda tx: clients.insert_client(
         tx, replace(CLIENT, id=ClientId("c-new")), canonical_key="new", secret_fingerprint=None
@@ -185,6 +195,16 @@ def store_everything(tx: Transaction) -> None:
     servers.put_server(tx, second)
     upstream_secrets.put_secret(tx, "token", "sealed", NOW)
     api_keys.insert_api_key(tx, KEY)
+    fresh = replace(KEY, fingerprint=Fingerprint("new"))
+    old = OldSecret(
+        fingerprint=Fingerprint("old"),
+        key_id=KEY.id,
+        tenant_id=ACME.id,
+        last_four="wxyz",
+        replaced_at=NOW,
+        ends_at=LATER,
+    )
+    api_keys.rotate_api_key(tx, fresh, seen=KEY.fingerprint, old=old)
     keys.insert_signing_key(tx, SIGNING_KEY)
     free = replace(CLIENT, id=ClientId("c-free"))
     clients.insert_client(tx, free, canonical_key=None, secret_fingerprint=None)

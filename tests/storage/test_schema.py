@@ -1,4 +1,4 @@
-"""The migrations make what ``schema.py`` says, and start-up knows a database that is not ours."""
+"""The migrations make what ``schema/`` says, and start-up knows a database that is not ours."""
 
 import os
 import re

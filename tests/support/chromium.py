@@ -7,13 +7,17 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import BrowserContext, sync_playwright
+from playwright.sync_api import BrowserContext, expect, sync_playwright
 
 ARTEFACTS = Path(__file__).resolve().parent.parent.parent / "test-artifacts"
 FLAGS = (
     "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking"
     " --disable-component-update --disable-sync --disable-dev-shm-usage"
 )
+
+PATIENCE = 90_000
+"""Milliseconds for what a page shall show or do: a busy machine is slow, not wrong."""
+expect.set_options(timeout=PATIENCE)
 
 
 def executable() -> str:
@@ -26,14 +30,17 @@ def executable() -> str:
 
 
 @contextmanager
-def browser(*, dark: bool = False, phone: bool = False) -> Iterator[BrowserContext]:
-    """Open a fresh browser profile."""
+def browser(*, dark: bool = False, phone: bool = False, host: str | None = None) -> Iterator[BrowserContext]:
+    """Open a fresh browser profile. The name ``host`` leads to loopback, whatever authority its certificate is from."""
+    more = [] if host is None else [f"--host-resolver-rules=MAP {host} 127.0.0.1"]
     with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=executable(), args=FLAGS.split())
+        chromium = playwright.chromium.launch(executable_path=executable(), args=[*FLAGS.split(), *more])
         context = chromium.new_context(
+            ignore_https_errors=host is not None,
             color_scheme="dark" if dark else "light",
             viewport={"width": 390, "height": 844} if phone else {"width": 1280, "height": 900},
         )
+        context.set_default_timeout(PATIENCE)
         try:
             yield context
         finally:

@@ -15,11 +15,15 @@ import uvicorn
 from mcp.server.mcpserver import Context, MCPServer
 from mcp.shared.exceptions import MCPError
 
+from support.tasks_extension import conformance_tasks
+
 PNG = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mP8z8BQDwAEhQGAhKmMIQAAAABJRU5ErkJggg=="
 WAV = "UklGRiQAAABXQVZFZm10IBAAAAABAAEAQB8AAIA+AAACABAAZGF0YQAAAAA="
 PAUSE = 0.05
 
-server = MCPServer("everything", version="1", instructions="A server for conformance tests.")
+server = MCPServer(
+    "everything", version="1", instructions="A server for conformance tests.", extensions=[conformance_tasks()]
+)
 
 
 def text(words: str) -> types.TextContent:
@@ -186,7 +190,7 @@ async def test_reconnection(ctx: Context) -> str:
     return "Reconnection test completed."
 
 
-# The suite's task scenarios call these; here they answer at once, for the SDK has no tasks yet.
+# The suite's task scenarios call these; for a client that knows no tasks they answer at once.
 
 
 @server.tool()
@@ -407,6 +411,7 @@ def main() -> None:
     """Serve on a free loopback port and say where."""
     listener = socket.socket()
     listener.bind(("127.0.0.1", 0))
+    listener.listen()  # Before it is told: who comes early waits.
     print(f"http://127.0.0.1:{listener.getsockname()[1]}/mcp", flush=True)
     config = uvicorn.Config(server.streamable_http_app(), log_level="error")
     asyncio.run(uvicorn.Server(config).serve([listener]))

@@ -3,6 +3,7 @@
 import asyncio
 import datetime as dt
 import ipaddress
+import re
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
@@ -18,16 +19,17 @@ from cryptography.x509.oid import NameOID
 
 HOST = "app.example"
 Answer = Callable[[asyncio.StreamWriter], Awaitable[None]]
-_PORTS = range(49_200, 60_000, 7)
+PORTS = range(49_200, 60_000, 7)
 
 
 @dataclass
 class HttpsServer:
-    """``answer`` says what is sent to the next requests; ``requests`` is every head that came."""
+    """``answer`` says what is sent to the next requests; ``requests`` is every head that came, ``bodies`` what came with each."""
 
     port: int = 0
     answer: bytes | Answer = b""
     requests: list[str] = field(default_factory=list)
+    bodies: list[bytes] = field(default_factory=list)
     connections: int = 0
 
     def url(self, path: str = "/c.json", host: str = HOST) -> str:
@@ -36,7 +38,10 @@ class HttpsServer:
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.connections += 1
         with suppress(OSError, asyncio.IncompleteReadError):
-            self.requests.append((await reader.readuntil(b"\r\n\r\n")).decode())
+            head = (await reader.readuntil(b"\r\n\r\n")).decode()
+            length = re.search(r"(?i)^content-length: *([0-9]+)", head, re.MULTILINE)
+            self.requests.append(head)
+            self.bodies.append(await reader.readexactly(int(length[1])) if length else b"")
             if isinstance(self.answer, bytes):
                 writer.write(self.answer)
                 await writer.drain()
@@ -101,11 +106,17 @@ def trust(*names: str) -> tuple[ssl.SSLContext, ssl.SSLContext]:
     return server, ssl.create_default_context(cadata=pem[0].decode())
 
 
+def authority(*names: str) -> str:
+    """Return the certificate of the authority that vouches for ``names``, in PEM."""
+    (der,) = trust(*(names or (HOST,)))[1].get_ca_certs(binary_form=True)
+    return ssl.DER_cert_to_PEM_cert(der)
+
+
 @asynccontextmanager
 async def https_server(context: ssl.SSLContext | None) -> AsyncIterator[HttpsServer]:
     """Serve on a port that a client's document may have; without ``context`` without TLS."""
     state = HttpsServer()
-    for port in _PORTS:
+    for port in PORTS:
         with suppress(OSError):
             listening = await asyncio.start_server(
                 state.serve, str(ipaddress.IPv4Address("127.0.0.1")), port, ssl=context

@@ -9,7 +9,7 @@ from typing import Any
 
 from doorward.cli.main import main
 from doorward.demo import run
-from doorward.settings import Settings, WorkloadSettings
+from doorward.settings import Settings, SignInSettings, WorkloadSettings
 
 HOST = "app.example"
 
@@ -19,7 +19,10 @@ def _resolve(host: Any, *more: Any, **named: Any) -> Any:
 
 
 def _settings(*given: Any) -> Settings:
-    return replace(_made(*given), workload=WorkloadSettings(allow_loopback=True))
+    made = _made(*given)
+    return replace(
+        made, workload=WorkloadSettings(allow_loopback=True), sign_in=SignInSettings(allow_loopback=True)
+    )  # fmt: skip
 
 
 _asked, _made = socket.getaddrinfo, run.settings_of

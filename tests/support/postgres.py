@@ -2,6 +2,7 @@
 
 import os
 import pwd
+import secrets
 import shutil
 import subprocess
 import tempfile
@@ -31,6 +32,18 @@ def postgres() -> Iterator[str]:
         pytest.skip(reason)
     with cluster(folder) as url:
         yield url
+
+
+@contextmanager
+def fresh_schema(base: str) -> Iterator[str]:
+    """Yield the URL of an empty schema of the database at ``base``; it goes when the block ends."""
+    schema = f"test_{os.getpid()}_{secrets.token_hex(4)}"
+    with psycopg.connect(base, autocommit=True) as connection:
+        connection.execute(f"CREATE SCHEMA {schema}")
+        try:
+            yield f"{base}?search_path={schema}"
+        finally:
+            connection.execute(f"DROP SCHEMA {schema} CASCADE")
 
 
 def answers(url: str) -> bool:

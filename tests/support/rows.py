@@ -35,6 +35,7 @@ from doorward.model import (
 )
 from doorward.storage import accounts, clients, connections, permissions, servers
 from doorward.storage.database import Transaction
+from doorward.storage.statements import Statement
 
 NOW = Instant(1_700_000_000_000_000)
 LATER = Instant(NOW + 3600_000_000)
@@ -136,7 +137,13 @@ SESSION = Session(
     created_at=NOW,
     expires_at=LATER,
     authenticated_at=NOW,
+    means="password",
+    agent="Firefox",
+    address="192.0.2.7",
+    last_used_at=NOW,
+    idle_until=LATER,
 )
+_NO_MEMBER = Statement("DELETE FROM memberships WHERE tenant_id = :tenant_id AND user_id = :user_id")
 
 
 def store_deployment(tx: Transaction) -> None:
@@ -160,3 +167,8 @@ def refresh_token(number: int, parent: int | None = None) -> RefreshToken:
     """Return the refresh token of that number."""
     above = None if parent is None else Fingerprint(f"refresh-{parent}")
     return replace(REFRESH, fingerprint=Fingerprint(f"refresh-{number}"), parent=above)
+
+
+def without_membership(tx: Transaction, tenant_id: TenantId, user_id: UserId) -> bool:
+    """Take a membership away, and nothing else: not by the use case, which ends all that is held and keeps an owner."""
+    return tx.run(_NO_MEMBER, {"tenant_id": tenant_id, "user_id": user_id}) == 1

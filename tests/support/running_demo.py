@@ -103,6 +103,7 @@ def start(
     line = process.stdout.readline()
     if not line:
         process.wait(START_SECONDS)
+        process.stdout.close()
         raise AssertionError((data.parent / f"{data.name}.log").read_text(encoding="utf-8")[-3000:])
     return Demo(json.loads(line), data, process)
 

@@ -55,3 +55,18 @@ def test_the_exception_of_development_is_for_loopback(address: str) -> None:
 )
 def test_and_for_nothing_else(address: str) -> None:
     assert refusal(address, allow_loopback=True) is not None
+
+
+@pytest.mark.parametrize(
+    "address", ["10.1.2.3", "172.31.0.9", "192.168.1.1", "100.64.0.7", "fd12:3456::1"]
+)  # fmt: skip
+def test_an_organisations_own_network_is_asked_where_the_operator_says_so(address: str) -> None:
+    assert refusal(address, allow_loopback=False, allow_private=True) is None
+    assert refusal(address, allow_loopback=True) is not None
+
+
+@pytest.mark.parametrize(
+    "address", ["169.254.169.254", "fe80::1", "127.0.0.1", "::1", "0.0.0.0", "224.0.0.1", "64:ff9b::a9fe:a9fe"]
+)  # fmt: skip
+def test_F2_where_clouds_keep_secrets_is_never_an_organisations_own_network(address: str) -> None:
+    assert refusal(address, allow_loopback=False, allow_private=True) is not None

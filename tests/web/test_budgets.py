@@ -5,7 +5,7 @@ from limits.storage import MemoryStorage
 
 from doorward.model import SECOND, Instant
 from doorward.web import budgets
-from doorward.web.budgets import Budget
+from doorward.web.budgets import AddressBudget
 from support.budget_clock import count_by
 
 
@@ -29,7 +29,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     return clock
 
 
-def spent(budget: Budget, times: int, address: str = "192.0.2.1") -> int:
+def spent(budget: AddressBudget, times: int, address: str = "192.0.2.1") -> int:
     """Spend as often as may be, ``times`` at most, and return how often that was."""
     for done in range(times):
         if budget.wait(address):
@@ -39,7 +39,7 @@ def spent(budget: Budget, times: int, address: str = "192.0.2.1") -> int:
 
 
 def test_an_address_has_so_many_in_any_minute_and_is_told_how_long_to_wait(clock: Clock) -> None:
-    budget = Budget(per_minute=3, per_hour=100, now=clock)
+    budget = AddressBudget(per_minute=3, per_hour=100, now=clock)
     assert spent(budget, 1) == 1
     clock.forward(40)
     assert spent(budget, 5) == 2
@@ -53,7 +53,7 @@ def test_an_address_has_so_many_in_any_minute_and_is_told_how_long_to_wait(clock
 
 
 def test_and_so_many_in_any_hour(clock: Clock) -> None:
-    budget = Budget(per_minute=3, per_hour=5, now=clock)
+    budget = AddressBudget(per_minute=3, per_hour=5, now=clock)
     assert spent(budget, 9) == 3
     clock.forward(61)
     assert spent(budget, 9) == 2
@@ -63,7 +63,7 @@ def test_and_so_many_in_any_hour(clock: Clock) -> None:
 
 
 def test_all_addresses_together_have_so_many_in_an_hour(clock: Clock) -> None:
-    budget = Budget(per_minute=3, per_hour=5, per_hour_from_all=10, now=clock)
+    budget = AddressBudget(per_minute=3, per_hour=5, per_hour_from_all=10, now=clock)
     assert sum(spent(budget, 1, f"192.0.2.{number}") for number in range(50)) == 10
     assert budget.wait("198.51.100.1") == 3600
     clock.forward(3601)
@@ -74,7 +74,7 @@ def test_what_is_remembered_of_addresses_is_bounded_and_the_count_of_all_stays(
     clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(budgets, "MAX_ADDRESSES", 4)
-    budget = Budget(per_minute=1, per_hour=5, per_hour_from_all=11, now=clock)
+    budget = AddressBudget(per_minute=1, per_hour=5, per_hour_from_all=11, now=clock)
     for number in range(10):
         budget.spend(f"192.0.2.{number}")
         kept = budget._ones.storage

@@ -38,6 +38,7 @@ def shown(house: House, **change: Any) -> str:
         "remember_days": None,
         "nothing": False,
         "only_signs_in": False,
+        "within": None,
     }
     return bytes(house.pages.render("consent.html", may_leave=True, **(context | change)).body).decode()
 
@@ -154,3 +155,13 @@ async def test_C31_a_devices_question_shows_code_and_origin_and_warns(house: Hou
     assert [text.index(part) for part in parts] == sorted(text.index(part) for part in parts)
     assert ("not the network you are on" in text) is not same
     assert "show_url" not in html
+
+
+@pytest.mark.requirement("C2")
+@pytest.mark.parametrize(
+    ("within", "says"),
+    [(("Atlas", "<b>Borealis"), "Only in Atlas, <b>Borealis"), ((), "Only in nothing that is still there")],
+)
+async def test_what_a_client_is_limited_to_is_said(house: House, within: tuple[str, ...], says: str) -> None:
+    assert "Only in" not in words(shown(house))
+    assert says in words(shown(house, within=within))

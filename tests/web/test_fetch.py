@@ -13,7 +13,7 @@ import anyio
 import pytest
 
 from doorward.model import SECOND, Instant
-from doorward.web import fetch
+from doorward.web import fetch, lookups
 from doorward.web.fetch import Fetcher, TooManyFetches, target_of
 from doorward.web.https_get import Failure, FetchFailed
 from support.https_server import HOST, HttpsServer, dripping, http, https_server, trust
@@ -99,7 +99,7 @@ async def test_F1_F3_other_urls_open_no_socket_and_ask_no_resolver(around: Surro
 
 @pytest.mark.parametrize("host", ["2130706433", "0x7f000001", "0177.0.0.1", "127.1"])
 async def test_F3_what_the_system_resolves_to_loopback_is_judged_as_that(host: str) -> None:
-    assert fetch.resolve(host, 443) == ["127.0.0.1"]
+    assert lookups.resolve(host, 443) == ["127.0.0.1"]
 
 
 @pytest.mark.parametrize(
@@ -279,7 +279,7 @@ async def test_F7_a_hanging_resolver_holds_up_nobody_else(around: Surroundings) 
                 group.start_soon(lost, number)
             await anyio.wait_all_tasks_blocked()
             assert (await fetcher.get(around.server.url(), asker="a")).status == 200
-        for number in range(8, fetch.MAX_LOOKUPS):
+        for number in range(8, lookups.MAX_LOOKUPS):
             with pytest.raises(FetchFailed):
                 await fetcher.get(f"https://hang{number}.example/x", asker=str(number))
         with pytest.raises(TooManyFetches, match="look-ups"):

@@ -68,3 +68,33 @@ def test_an_operator_who_forgot_to_name_the_proxy_is_told_once() -> None:
             requester.of(request("127.0.0.1", "203.0.113.9"))
         PROXIES.of(request("10.0.0.1", "203.0.113.9"))
     assert [(line["log_level"], line["proxy"]) for line in lines] == [("warning", "127.0.0.1")]
+
+
+@pytest.mark.parametrize(
+    ("forwarded", "who"),
+    [
+        (["203.0.113.9"], "203.0.113.9"),
+        (["[2001:db8:1:2::9]:61234"], "2001:db8:1:2::9"),
+        (["1.1.1.1, 203.0.113.9, ::ffff:10.1.2.3"], "203.0.113.9"),
+        (["10.9.9.9, 10.1.2.3"], "10.9.9.9"),
+        (["203.0.113.9, unknown"], None),
+        (["203.0.113.9, unknown, 10.1.2.3"], None),
+        (["unknown, 203.0.113.9"], "203.0.113.9"),
+        ([""], None),
+        ([], None),
+        ([",".join(["10.1.2.3"] * (MAX_HOPS - 1))], "10.1.2.3"),
+        (["1.1.1.1," + ",".join(["10.1.2.3"] * MAX_HOPS)], None),
+    ],
+)
+def test_E8_for_rights_the_address_is_one_or_it_is_not_known(forwarded: list[str], who: str | None) -> None:
+    """A proxy that does not say for whom it asks must not lend its own address to everybody."""
+    found = PROXIES.exactly("192.0.2.7", forwarded)
+    assert (None if found is None else str(found)) == who
+
+
+def test_E8_for_rights_too_nobody_else_is_believed() -> None:
+    for requester in (Requester(), PROXIES):
+        assert str(requester.exactly("198.51.100.1", ["203.0.113.9"])) == "198.51.100.1"
+        assert str(requester.exactly("2001:db8::9", [])) == "2001:db8::9"
+        for nobody in (None, "", "a unix socket"):
+            assert requester.exactly(nobody, ["203.0.113.9"]) is None

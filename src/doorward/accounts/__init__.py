@@ -1,5 +1,5 @@
-"""People: passwords, browser sessions, signing in and out, and holding off those who guess.
+"""People and their tenants: sign-in, sessions, mailed links, invitations, members, roles and settings of a tenant, leaving.
 
-Owns the sign-in page and its rules. Does not own what a person may do (``policy``) nor OAuth (``authserver``): it says
+Owns the pages before a session and their rules. Does not own what a person may do (``policy``) nor OAuth (``authserver``): it says
 who is at the browser.
 """

@@ -7,14 +7,18 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from doorward.model import ConnectionId, Instant, UserId
+from doorward.model import Instant, UserId
 from doorward.storage import notices
 from doorward.storage.database import Reader, Transaction
 from doorward.storage.notices import Notice
 
 CODE_REPLAYED: Final = "code:replayed"
 REFRESH_REPLAYED: Final = "refresh_token:replayed"
+PASSKEY_COPIED: Final = "passkey:copied"
 CLIENT_DENIED: Final = "client:denied"
+APP_ENDED: Final = "connection:ended"
+KEY_ENDING: Final = "api_key:ending"
+KEY_LEAKED: Final = "api_key:leaked"
 
 WORDS: Final[Mapping[str, tuple[str, str]]] = {
     REFRESH_REPLAYED: (
@@ -30,6 +34,34 @@ WORDS: Final[Mapping[str, tuple[str, str]]] = {
         (
             "The code that it got when you let it in was used twice: somebody else may have seen it. Everything that this"
             " connection had has stopped working. Connect it again, and deny what you did not start."
+        ),
+    ),
+    KEY_ENDING: (
+        "The API key {key} ends soon",
+        (
+            "It is for {tenant} and ends on {until}. What uses it stops working then. Rotate it: the secret that it has"
+            " goes on for as long as you choose. If nothing uses it, there is nothing to do."
+        ),
+    ),
+    KEY_LEAKED: (
+        "The API key {key} was found in the open and revoked",
+        (
+            "It was for {tenant}, and others could read it: {where}. What used it has stopped working. Create another key,"
+            " take the old one out of that place, and look into what it was used for before."
+        ),
+    ),
+    PASSKEY_COPIED: (
+        "The passkey {passkey} is not accepted any more",
+        (
+            "It was used by something that had used it less often than it was used: there are two of it, and one of them"
+            " may not be yours. Remove it under Security and add a new one."
+        ),
+    ),
+    APP_ENDED: (
+        "{client} was disconnected from {tenant}",
+        (
+            "An administrator ended this connection, so everything that it had has stopped working. You did nothing wrong."
+            " If you still need it, connect it again; you are asked as the first time."
         ),
     ),
     CLIENT_DENIED: (
@@ -53,10 +85,11 @@ class Told:
     text: str
 
 
-def tell(
-    tx: Transaction, user_id: UserId, kind: str, about: ConnectionId, detail: Mapping[str, str], *, now: Instant
-) -> bool:
-    """Have the person told, once for each ``kind`` and connection. ``kind`` is one of ``WORDS``."""
+def tell(tx: Transaction, user_id: UserId, kind: str, about: str, detail: Mapping[str, str], *, now: Instant) -> bool:
+    """Have the person told, once for each ``kind`` and ``about``: a connection's id, or what else names it.
+
+    ``kind`` is one of ``WORDS``.
+    """
     if kind not in WORDS:
         message = f"unknown notice {kind!r}"
         raise ValueError(message)

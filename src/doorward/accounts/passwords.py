@@ -6,6 +6,8 @@ Argon2id with 19 MiB, two passes, one lane (OWASP's minimum; 20 to 30 ms). The l
 import asyncio
 import contextlib
 import os
+import sys
+import threading
 import unicodedata
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -81,13 +83,14 @@ class PasswordPool:
 
 
 def _step_back() -> None:
-    """Let this thread have only what nobody else wants of the processors: tokens and calls go first.
+    """Let tokens and calls go before this thread, which still gets a small share where all processors are taken.
 
-    It holds the interpreter's lock for microseconds around each hash, and hashes without it. Where the kernel knows no
-    such thing, or forbids it, the thread stays an ordinary one.
+    It holds the interpreter's lock for microseconds around each hash, and hashes without it. Only on Linux is a nice
+    value that of one thread; elsewhere, and where the system forbids it, the thread stays an ordinary one.
     """
-    with contextlib.suppress(AttributeError, OSError):
-        os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
+    if sys.platform == "linux":
+        with contextlib.suppress(OSError):
+            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), 19)
 
 
 def _prepared(password: str) -> bytes:

@@ -10,11 +10,12 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Final
 
-from doorward import audit
-from doorward.accounts import sessions, throttle
+from doorward.accounts import sessions, throttle, ways_in
+from doorward.accounts.entering import PASSWORD, Entering, SignedIn, refuse
 from doorward.accounts.passwords import MAX_BYTES, Busy, PasswordPool
+from doorward.accounts.sessions import Came
 from doorward.credentials.secret import Fingerprinter
-from doorward.model import Entropy, Instant, Session, User
+from doorward.model import IdentityProvider, Instant, User
 from doorward.storage import accounts
 from doorward.storage.database import Database, Reader, Transaction
 
@@ -28,22 +29,19 @@ class Attempt:
     email: str
     password: str
     known_device: bool = False
-    old_cookie: str | None = None
-    request_id: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class SignedIn:
-    """A session has begun."""
-
-    user: User
-    session: Session
-    cookie_text: str
+    came: Came = Came()
 
 
 @dataclass(frozen=True, slots=True)
 class Mismatch:
     """No such person, another password, or somebody who may not sign in: never said which."""
+
+
+@dataclass(frozen=True, slots=True)
+class Elsewhere:
+    """Whoever has this address comes through ``provider``: said whatever the password was, and whoever has it (H6)."""
+
+    provider: IdentityProvider
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,21 +71,26 @@ class SignIn:
         passwords: PasswordPool,
         fingerprinter: Fingerprinter,
         now: Callable[[], Instant],
-        entropy: Entropy,
-        session_seconds: int = sessions.LIFETIME,
+        entering: Entering,
     ) -> None:
         self._database = database
         self._passwords = passwords
         self._fingerprinter = fingerprinter
         self._now = now
-        self._entropy = entropy
-        self.session_seconds = session_seconds
+        self._entering = entering
 
-    async def try_password(self, attempt: Attempt) -> SignedIn | Mismatch | Throttled:
+    async def try_password(self, attempt: Attempt) -> SignedIn | Mismatch | Elsewhere | Throttled:
         """Check what was typed and begin a session where it fits. Raises ``Busy``, ``StorageUnavailable``."""
         email = normal_email(attempt.email)
         if email is None or len(attempt.password.encode("utf-8", "replace")) > MAX_BYTES:
             return Mismatch()
+        outcome = await self._try(attempt, email)
+        if not isinstance(outcome, Mismatch):
+            return outcome
+        provider = await self._database.read(lambda reader: ways_in.provider_of(reader, email))
+        return outcome if provider is None else Elsewhere(provider)
+
+    async def _try(self, attempt: Attempt, email: str) -> SignedIn | Mismatch | Throttled:
         stranger = not attempt.known_device
         if self._passwords.full(stranger=stranger):
             raise Busy
@@ -112,14 +115,8 @@ class SignIn:
         return begun or Mismatch()
 
     async def _refuse(self, user: User | None, attempt: Attempt) -> Mismatch:
-        # Not what was typed: people type passwords into the wrong field.
-        subject, why = ("unknown", "no such person") if user is None else (user.id, "wrong password or not allowed")
-        now = self._now()
-        await self._database.write(
-            lambda tx: audit.record(
-                tx, name="session:refused", at=now, subject=subject, detail={"why": why}, request_id=attempt.request_id
-            )
-        )
+        why, now = "no such person" if user is None else "wrong password or not allowed", self._now()
+        await self._database.write(lambda tx: refuse(tx, user, why, attempt.came, now=now))
         return Mismatch()
 
     def _begin(self, tx: Transaction, *, proven: _Proven, attempt: Attempt, now: Instant) -> SignedIn | None:
@@ -128,15 +125,10 @@ class SignIn:
             return None
         if proven.better is not None:
             accounts.replace_password_hash(tx, user.id, expected=proven.stored, new=proven.better)
-        throttle.succeeded(tx, proven.counter)
-        sessions.end_session(tx, attempt.old_cookie, fingerprinter=self._fingerprinter, now=now)
-        session, text = sessions.start_session(
-            tx, user, now=now, entropy=self._entropy, fingerprinter=self._fingerprinter, lifetime=self.session_seconds
-        )
-        audit.record(
-            tx, name="session:started", at=now, actor_id=user.id, subject=session.id, request_id=attempt.request_id
-        )
-        return SignedIn(user, session, text)
+        begun = self._entering.begin(tx, user.id, attempt.came, means=PASSWORD, now=now)
+        if begun is not None:
+            throttle.succeeded(tx, proven.counter)
+        return begun
 
 
 def normal_email(text: str) -> str | None:

@@ -1,37 +1,49 @@
-"""Who may use the management API: a live API key of the tenant in the address, of an owner with the right."""
+"""API keys at the door of the management API."""
 
 from collections.abc import Callable
 from http import HTTPStatus
+from typing import Final
 
 from doorward.api.problems import Problem
-from doorward.credentials.authenticate import Unauthenticated
-from doorward.model import CredentialKind, Permission, Principal
+from doorward.api.requests import Presented
+from doorward.credentials.authenticate import Door, Unauthenticated
+from doorward.model import CredentialKind, Instant, Principal
+from doorward.protocol import faults
 from doorward.storage.database import Reader
+from doorward.web.requester import Requester
 
 Authenticate = Callable[[Reader, str], Principal]
 """Returns a credential's live principal, or raises ``Unauthenticated``."""
+Touch = Callable[[CredentialKind, str, Instant, str | None, str | None], None]
+MAX_AGENT: Final = 200
 
 
-def allowed(
-    reader: Reader, authenticate: Authenticate, token: str, *, slug: str, permission: Permission, limited: str
-) -> Principal:
-    """Return who comes with ``token``, where key and owner both hold ``permission`` at the tenant ``slug``.
+class KeyDoor:
+    """The ``Authenticate`` of the program: looks where a key comes from, and notes that it was used."""
 
-    What roles give at nodes of the tree does not count, and a key that is limited to nodes is told ``limited``. Raises
-    ``Problem``: 401, 404 for another tenant, 403.
-    """
-    principal = _principal(reader, authenticate, token)
-    if principal.tenant_slug != slug:
-        # The same for a foreign tenant and one that does not exist (ruling 8).
-        raise Problem(HTTPStatus.NOT_FOUND, "There is no such tenant for this key.")
-    if permission not in principal.permissions & principal.scopes:
-        raise Problem(HTTPStatus.FORBIDDEN, f"This key and its owner need the permission {permission}.")
-    if principal.resources is not None:
-        raise Problem(HTTPStatus.FORBIDDEN, limited)
-    return principal
+    def __init__(self, *, door: Door, requester: Requester, touch: Touch, now: Callable[[], Instant]) -> None:
+        self._door = door
+        self._requester = requester
+        self._touch = touch
+        self._now = now
+
+    def __call__(self, reader: Reader, text: str) -> Principal:
+        """Return who presents ``text``. Raises ``Unauthenticated``."""
+        now = self._now()
+        if not isinstance(text, Presented):
+            return self._door.admit(reader, text, now=now, address=None).principal
+        address = self._requester.exactly(text.peer, text.forwarded)
+        principal = self._door.admit(reader, text, now=now, address=address).principal
+        if principal.credential is CredentialKind.API_KEY and not text.noted:
+            text.noted = True
+            came_from = text.peer if address is None else str(address)
+            agent = text.agent and text.agent[:MAX_AGENT]
+            self._touch(principal.credential, principal.credential_id, now, came_from, agent)
+        return principal
 
 
-def _principal(reader: Reader, authenticate: Authenticate, token: str) -> Principal:
+def principal_of(reader: Reader, authenticate: Authenticate, token: str) -> Principal:
+    """Return who comes with an API key. Raises ``Problem`` (401)."""
     try:
         principal = authenticate(reader, token)
     except Unauthenticated as refused:
@@ -44,4 +56,6 @@ def _principal(reader: Reader, authenticate: Authenticate, token: str) -> Princi
 
 def _unknown_key() -> Problem:
     headers = {"WWW-Authenticate": 'Bearer realm="api", error="invalid_token"'}
-    return Problem(HTTPStatus.UNAUTHORIZED, "This is not a valid API key.", headers=headers)
+    return Problem(
+        HTTPStatus.UNAUTHORIZED, "This is not a valid API key.", headers=headers, fault=faults.API_CREDENTIAL_NEEDED
+    )

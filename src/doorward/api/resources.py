@@ -1,93 +1,105 @@
-"""``PUT`` and ``PATCH /api/v1/tenants/{slug}/resources``: a product pushes the tree of its resources.
+"""``PUT`` and ``PATCH /api/v1/tenants/{slug}/resources``: a product pushes the tree of its resources (D10).
 
-``PUT {"resources": [node…]}`` describes the whole tree, ``PATCH {"put": [node…], "remove": [name…]}`` a change. A name
-is ``{"type", "key"}``, a node ``{"type", "key", "name", "parent": name or null}``. Both answer
-``{"put", "removed", "total"}`` (counts) and may be repeated. The key, and its owner, need ``resources:manage``.
+``PUT`` describes the whole tree, ``PATCH`` a change. Both answer ``{"put", "removed", "total"}`` and may be repeated.
 """
 
 from collections.abc import Callable
 from functools import partial
 from http import HTTPStatus
-from typing import Final
+from typing import Any, Final
 
-from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
-from starlette.routing import Route
-
-from doorward.api.keys import Authenticate, allowed
+from doorward.api.call import Call
+from doorward.api.common import PEOPLE
 from doorward.api.problems import Problem
-from doorward.api.requests import bearer, read_json
-from doorward.api.tree_document import TreePatch, parse_patch, parse_tree
-from doorward.model import Instant, Permission, Principal
-from doorward.provisioning.resource_tree import Pusher, TreeChange, TreeNode, TreeRefused, change_tree, replace_tree
-from doorward.storage.database import Database, Reader, StorageUnavailable, Transaction
-from doorward.web import request_id
+from doorward.api.route import TENANT, ApiRoute
+from doorward.api.shapes import Each, Maybe, Members, Text, Whole, answered
+from doorward.model import OwnerKind
+from doorward.protocol import faults
+from doorward.provisioning.resource_tree import (
+    MAX_NODES,
+    NodeName,
+    Pusher,
+    TreeChange,
+    TreeNode,
+    TreeRefused,
+    change_tree,
+    replace_tree,
+)
+from doorward.provisioning.tree_editing import change_as_person
+from doorward.rights import MANAGE_RESOURCES
 
-PATH: Final = "/api/v1/tenants/{slug}/resources"
-PERMISSION: Final = Permission("resources:manage")
-"""Not ``write``: an editor's ``*:write`` must not move the nodes that limit other people's keys."""
+PATH: Final = f"{TENANT}/resources"
+_TYPE: Final = Text(
+    most=64, pattern="[a-z][a-z0-9_-]*", like="a text like project: lower case, at most 64 characters"
+)  # fmt: skip
+_KEY: Final = Text(
+    most=200, pattern=r"[\x21-\x7e]*", like="a text like prj-42: printable ASCII without spaces, at most 200 characters"
+)
+_TITLE: Final = Text(
+    most=200, pattern=r"[^\x00-\x1f\x7f-\x9f\ud800-\udfff\u2028-\u202e\u2066-\u2069]*",
+    like="a text like Spring launch: at most 200 ordinary characters",
+)  # fmt: skip
+NAME: Final = Members({"type": _TYPE, "key": _KEY}, needs=("type", "key"))
+NODE: Final = Members(
+    {"type": _TYPE, "key": _KEY, "name": _TITLE, "parent": Maybe(NAME, "Null: at the top.")},
+    needs=("type", "key", "name"),
+)
+CHANGE: Final = answered(put=Whole(says="Added or changed."), removed=Whole(), total=Whole(says="There now."))
 
 
-class ResourcesApi:
-    """The surface. ``authenticate_api_key(reader, text)`` returns the key's live principal or raises ``Unauthenticated``."""
+def _replace(call: Call) -> dict[str, int]:
+    nodes = [_node(each) for each in call.body["resources"]]
+    return _changed(call, lambda: replace_tree(call.tx, nodes, _pusher(call)))
 
-    def __init__(
-        self,
-        *,
-        database: Database,
-        authenticate_api_key: Authenticate,
-        now: Callable[[], Instant],
-    ) -> None:
-        self._database = database
-        self._authenticate = authenticate_api_key
-        self._now = now
 
-    def routes(self) -> list[Route]:
-        """Return the routes of this surface."""
-        return [Route(PATH, self._answer, methods=["PUT", "PATCH"])]
+def _change(call: Call) -> dict[str, int]:
+    put = [_node(each) for each in call.body.get("put", [])]
+    remove = [_name(each) for each in call.body.get("remove", [])]
+    return _changed(call, lambda: change_tree(call.tx, put, remove, _pusher(call)))
 
-    async def _answer(self, request: Request) -> Response:
-        try:
-            change = await self._push(request)
-        except Problem as problem:
-            return problem.response()
-        except StorageUnavailable:
-            return Problem(
-                HTTPStatus.SERVICE_UNAVAILABLE, "The data cannot be reached. Try again.", headers={"Retry-After": "1"}
-            ).response()
-        return JSONResponse(
-            {"put": change.put, "removed": change.removed, "total": change.total}, headers={"Cache-Control": "no-store"}
-        )
 
-    async def _push(self, request: Request) -> TreeChange:
-        token, slug = bearer(request), request.path_params["slug"]
-        # The key is looked at before the body, so that nobody without one makes us read and parse 4 MiB.
-        await self._database.read(lambda reader: self._allowed(reader, token, slug))
-        document = await read_json(request)
-        wanted = parse_tree(document) if request.method == "PUT" else parse_patch(document)
-        name = request_id.of(request)
-        return await self._database.write(
-            partial(self._write, token=token, slug=slug, wanted=wanted, now=self._now(), name=name)
-        )
+def _changed(call: Call, use: Callable[[], TreeChange]) -> dict[str, int]:
+    # A product pushes as a service account, and says what is; whoever else may move a node may move rights with it.
+    if call.user.kind is OwnerKind.PERSON:
+        change = change_as_person(call.tx, call.tenant, call.actor(), use, by_hand=call.caller.key is None)
+    else:
+        change = use()
+    return {"put": change.put, "removed": change.removed, "total": change.total}
 
-    def _write(
-        self, tx: Transaction, *, token: str, slug: str, wanted: list[TreeNode] | TreePatch, now: Instant, name: str
-    ) -> TreeChange:
-        # Asked again in the transaction of the change: a key that was revoked meanwhile changes nothing.
-        principal = self._allowed(tx, token, slug)
-        pusher = Pusher(
-            tenant_id=principal.tenant_id, actor_id=principal.user_id, credential_id=principal.credential_id, now=now,
-            request_id=name,
-        )  # fmt: skip
-        try:
-            if isinstance(wanted, TreePatch):
-                return change_tree(tx, wanted.put, wanted.remove, pusher)
-            return replace_tree(tx, wanted, pusher)
-        except TreeRefused as refused:
-            raise Problem(HTTPStatus.UNPROCESSABLE_ENTITY, refused.public) from refused
 
-    def _allowed(self, reader: Reader, token: str, slug: str) -> Principal:
-        return allowed(
-            reader, self._authenticate, token, slug=slug, permission=PERMISSION,
-            limited="A key that is limited to a part of the tree cannot change the tree.",
-        )  # fmt: skip
+def _name(sent: dict[str, Any]) -> NodeName:
+    return sent["type"], sent["key"]
+
+
+def _node(sent: dict[str, Any]) -> TreeNode:
+    parent = sent.get("parent")
+    return TreeNode(name=_name(sent), title=sent["name"], parent=None if parent is None else _name(parent))
+
+
+def _pusher(call: Call) -> Pusher:
+    key = call.caller.key
+    return Pusher(
+        tenant_id=call.tenant.id, actor_id=call.caller.user_id,
+        credential_id=call.caller.by if key is None else key.credential_id, now=call.now, request_id=call.request_id,
+        product=key is not None,
+    )  # fmt: skip
+
+
+def _refused(refused: TreeRefused) -> Problem:
+    return Problem(HTTPStatus.UNPROCESSABLE_ENTITY, refused.public, fault=faults.API_NOT_AS_DESCRIBED)
+
+
+_route = partial(
+    ApiRoute, path=PATH, needs=MANAGE_RESOURCES, answer=CHANGE, refusals={TreeRefused: _refused, **PEOPLE},
+    limited="A key that is limited to a part of the tree cannot change the tree.",
+)  # fmt: skip
+ROUTES: Final = (
+    _route(
+        method="PUT", name="resources.replace", says="Describe the whole tree.", use=_replace,
+        body=Members({"resources": Each(NODE, most=MAX_NODES)}, needs=("resources",)),
+    ),
+    _route(
+        method="PATCH", name="resources.change", says="Change a part of the tree.", use=_change,
+        body=Members({"put": Each(NODE, most=MAX_NODES), "remove": Each(NAME, most=MAX_NODES)}),
+    ),
+)  # fmt: skip

@@ -1,4 +1,4 @@
-"""What an approval leaves: the connection, its code for a browser's request, and the event (``product.md`` B10 to B12)."""
+"""What an approval leaves: the connection, its code for a browser's request, and the event (features B10 to B12)."""
 
 from dataclasses import dataclass, replace
 
@@ -23,7 +23,7 @@ from doorward.protocol import redirect_uri
 from doorward.protocol.authorization import success_location
 from doorward.protocol.endpoints import Endpoint
 from doorward.protocol.scope import OFFLINE_ACCESS, OIDC_SCOPES, identity
-from doorward.storage import connections
+from doorward.storage import connections, issued
 from doorward.storage.database import Reader, Transaction
 
 
@@ -58,6 +58,8 @@ def connected(
         declined=frozenset(Permission(each) for each in declined),
         asked=frozenset(Permission(each) for each in form.shown),
         identity=frozenset(identity(granted)),
+        # As the page said: a limit that is taken off later widens nothing that was approved under it.
+        resources=client.resources,
         redirect_uri=form.pending.request.redirect_uri,
         created_at=Instant(0),
         expires_at=Instant(0),
@@ -108,7 +110,7 @@ def grant(  # noqa: PLR0913, PLR0917
         created_at=now,
         expires_at=Instant(now + rules.code_ttl * SECOND),
     )
-    connections.insert_code(tx, code)
+    issued.insert_code(tx, code)
     return success_location(request.redirect_uri, text, request.state, rules.issuer)
 
 

@@ -13,7 +13,7 @@ from doorward.authserver.discovery import default_scopes
 from doorward.authserver.envelope import Pending
 from doorward.credentials.secret import base64url
 from doorward.credentials.signing_keys import SigningKeys
-from doorward.model import SECOND, Client, ClientKind, Entropy, Instant, RequestId, Session, User, UserId
+from doorward.model import SECOND, Client, ClientKind, Entropy, Instant, RequestId, Server, Session, User, UserId
 from doorward.protocol import authorization, client_metadata, faults, form, scope
 from doorward.protocol.authorization import AuthorizationRequest
 from doorward.protocol.endpoints import Endpoint, Endpoints
@@ -97,7 +97,7 @@ def _checked(  # noqa: PLR0913
         client_name=client.name,
         resource=endpoint.url,
         tenant_slug=endpoint.tenant_slug,
-        scopes=_scopes(reader, request, client, issuer),
+        scopes=_scopes(reader, request, client, endpoint, issuer),
         issued_at=now,
         expected=_expected(params, request, keys, issuer),
     )
@@ -165,18 +165,22 @@ def _endpoint(endpoints: Endpoints, request: AuthorizationRequest, issuer: str) 
     return endpoint
 
 
-def _scopes(reader: Reader, request: AuthorizationRequest, client: Client, issuer: str) -> tuple[str, ...]:
-    shown = shown_scopes(reader, request.scopes, client, for_server=request.resource is not None)
+def _scopes(
+    reader: Reader, request: AuthorizationRequest, client: Client, endpoint: Endpoint, issuer: str
+) -> tuple[str, ...]:
+    shown = shown_scopes(reader, request.scopes, client, endpoint.server, named=request.resource is not None)
     if not shown:
         asked = " ".join(request.scopes or ())[:200]
         raise request.refusal(faults.SCOPE_INVALID, "invalid_scope", issuer=issuer, reason=f"nothing left of {asked!r}")
     return shown
 
 
-def shown_scopes(reader: Reader, asked: tuple[str, ...] | None, client: Client, *, for_server: bool) -> tuple[str, ...]:
-    """Return what the page will show: who the person is, what is in the catalogue (ruling 7), ``offline_access``.
+def shown_scopes(
+    reader: Reader, asked: tuple[str, ...] | None, client: Client, server: Server, *, named: bool
+) -> tuple[str, ...]:
+    """Return what the page will show: who the person is, what is in the catalogue (decision 0077.7), ``offline_access``.
 
-    Empty where nothing is left to ask for. ``for_server``: the client named a server.
+    Empty where nothing is left to ask for. ``named``: the client named the server.
     """
     catalogue, person = permissions.catalogue(reader), scope.identity(asked)
     only_person = bool(person) and client.kind is ClientKind.REGISTERED
@@ -184,7 +188,7 @@ def shown_scopes(reader: Reader, asked: tuple[str, ...] | None, client: Client, 
     if shown is None:
         # Self-registered MCP clients ask for OpenID scopes alone and mean our tools; whom an administrator registered
         # and who names no server wants to know who somebody is, and nothing more (decision 0044).
-        shown = () if only_person and not for_server else default_scopes(catalogue)
+        shown = () if only_person and not named else default_scopes(catalogue, server)
     if client.scope_limit is not None:
         shown = tuple(each for each in shown if each in client.scope_limit)
     if not shown and not only_person:

@@ -7,13 +7,15 @@ it has is told by its earlier connections on the same device, which means: appro
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from doorward.accounts import ways_in
 from doorward.authserver import standing
+from doorward.authserver.authorize import SignedIn
 from doorward.authserver.envelope import Pending
 from doorward.model import Client, Connection, Fingerprint, Permission, Tenant, User
 from doorward.policy.permission import expand
 from doorward.protocol.endpoints import Endpoint
 from doorward.protocol.scope import OFFLINE_ACCESS, OIDC_SCOPES
-from doorward.storage import accounts, connections, permissions, servers
+from doorward.storage import connections, permissions, servers
 from doorward.storage.database import Reader
 
 
@@ -33,12 +35,15 @@ class Choice:
 
 
 def choices(
-    reader: Reader, pending: Pending, user: User, client: Client, endpoint: Endpoint, browser: Fingerprint | None
+    reader: Reader, pending: Pending, here: SignedIn, client: Client, endpoint: Endpoint, browser: Fingerprint | None
 ) -> list[Choice]:
-    """Return the tenants of ``user`` in which ``endpoint`` can be used."""
+    """Return the tenants in which whoever is signed in can use ``endpoint``, by the way that they came."""
     found = []
-    for tenant, membership in accounts.memberships_of_user(reader, user.id):
-        pinned_elsewhere = endpoint.tenant_slug not in (None, tenant.slug)
+    session, user = here
+    if client.owner_id not in {None, user.id}:
+        return []
+    for tenant, membership in ways_in.open_memberships(reader, session):
+        pinned_elsewhere = endpoint.tenant_slug not in (None, tenant.slug) or client.tenant_id not in (None, tenant.id)
         if pinned_elsewhere or not servers.enabled(reader, tenant.id, endpoint.server_id):
             continue
         held = _held(earlier(reader, pending, user, client, tenant, endpoint, browser))

@@ -100,7 +100,7 @@ class ClientDocuments:
             await self._database.write(lambda tx: client_documents.put_document(tx, document))
         except (FetchFailed, TooManyFetches) as failed:
             if isinstance(failed, FetchFailed) and failed.kind is Failure.ANSWER and wanted.stored is not None:
-                # Withdrawn, or valid no more: nothing of it is used any longer (F10, ruling 9).
+                # Withdrawn, or valid no more: nothing of it is used any longer (F10, decision 0077.9).
                 await self._database.write(lambda tx: client_documents.remove_document(tx, wanted.url))
             if not wanted.copied:
                 raise

@@ -5,7 +5,7 @@ from typing import Final
 
 from doorward import audit
 from doorward.authserver.lifetimes import LONGEST
-from doorward.model import Client, ClientId, Instant, Status, UserId
+from doorward.model import Client, ClientId, Instant, Status, TenantId, UserId
 from doorward.storage import clients
 from doorward.storage.database import Transaction
 
@@ -17,16 +17,25 @@ class ClientUnknownError(Exception):
     """There is no such client, or nobody has ever let it in. The message says so."""
 
 
-def set_status(
-    tx: Transaction, client_id: ClientId, status: Status, *, now: Instant, actor_id: UserId | None = None
-) -> bool:
+def set_status(  # noqa: PLR0913
+    tx: Transaction, client_id: ClientId, status: Status, *, now: Instant, actor_id: UserId | None = None,
+    tenant_id: TenantId | None = None, request_id: str | None = None,
+) -> bool:  # fmt: skip
     """Let a client work or refuse it everything, at its next call; False where it is so already.
 
     Connections are not ended: they work again when the client does. Raises ``ClientUnknownError``.
     """
     client = _client(tx, client_id)
+    if client.deleted_at is not None:
+        raise ClientUnknownError(f"client {client_id[:80]!r} was deleted and never comes back. Register another one.")
     changed = replace(client, status=status)
-    return _put(tx, client, changed, {"status": status.value}, now, actor_id)
+    if client == changed or not clients.update_client(tx, changed):
+        return False
+    audit.record(
+        tx, name="client:changed", at=now, tenant_id=tenant_id, actor_id=actor_id, subject=client.id,
+        detail={"status": status.value}, request_id=request_id,
+    )  # fmt: skip
+    return True
 
 
 def set_access_ttl(

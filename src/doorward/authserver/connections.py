@@ -8,14 +8,16 @@ from doorward.model import Client, Connection, ConnectionId, Instant, Permission
 from doorward.storage import accounts, clients, connections, consents
 from doorward.storage.database import Transaction
 
-LEFT_NOTHING: Final = "nothing was left of it when its client was approved again"
+LEFT_NOTHING: Final = "nothing was left of it"
 
 
-def narrow(
-    tx: Transaction, connection: Connection, taken: frozenset[Permission], *, by: Connection, now: Instant,
+def narrow(  # noqa: PLR0913
+    tx: Transaction, connection: Connection, taken: frozenset[Permission], *, actor_id: UserId, by: str, now: Instant,
     request_id: str | None = None,
 ) -> bool:  # fmt: skip
-    """Take from ``connection`` what its person unticked when they approved ``by``; say whether that was anything.
+    """Take ``taken`` from ``connection``; say whether that was anything.
+
+    ``by`` says in the audit trail how: the id of the connection that was approved with it unticked, or ``person``.
 
     The rest goes on: another installation on the same device may be using it. A connection of which nothing is left
     ends. The tenant must be locked for rights.
@@ -24,14 +26,14 @@ def narrow(
     if left == connection.scopes:
         return False
     if not left:
-        return end(tx, connection, LEFT_NOTHING, by="person", actor_id=by.user_id, now=now, request_id=request_id)
+        return end(tx, connection, LEFT_NOTHING, by="person", actor_id=actor_id, now=now, request_id=request_id)
     declined = connection.declined | (connection.scopes & taken)
     if not connections.narrow_connection(tx, connection.id, left, declined):
         return False
     audit.record(
-        tx, name="connection:narrowed", at=now, tenant_id=connection.tenant_id, actor_id=by.user_id,
+        tx, name="connection:narrowed", at=now, tenant_id=connection.tenant_id, actor_id=actor_id,
         subject=connection.id,
-        detail={"taken": " ".join(sorted(connection.scopes & taken)), "scopes": " ".join(sorted(left)), "by": by.id},
+        detail={"taken": " ".join(sorted(connection.scopes & taken)), "scopes": " ".join(sorted(left)), "by": by},
         request_id=request_id,
     )  # fmt: skip
     return True

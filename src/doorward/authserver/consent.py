@@ -1,4 +1,4 @@
-"""Consent: what a person is shown, and what becomes of the answer (``product.md`` B10 to B12; security group G).
+"""Consent: what a person is shown, and what becomes of the answer (features B10 to B12; security group G).
 
 What is granted = ticked ∩ shown ∩ the client's limit ∩ what the person may do in that tenant, now. What could be ticked
 on the page and was not is *declined*: hidden from then on, and taken from what the client had on this device (B17). An
@@ -13,8 +13,10 @@ from typing import Final
 from typing_extensions import override
 
 from doorward import audit
+from doorward.accounts import ways_in
 from doorward.authserver import admission, approval, device, lifetimes
 from doorward.authserver.approval import ConsentRules
+from doorward.authserver.authorize import SignedIn
 from doorward.authserver.choices import Choice, choices, earlier, grantable
 from doorward.authserver.connections import narrow
 from doorward.authserver.envelope import Pending, ShownForm
@@ -27,10 +29,13 @@ from doorward.model import (
     Fingerprint,
     Instant,
     PermissionEntry,
+    Resource,
+    Session,
     Status,
     Tenant,
     User,
 )
+from doorward.policy.rules import ResourceTree
 from doorward.protocol import faults, redirect_uri
 from doorward.protocol.authorization import error_location
 from doorward.protocol.endpoints import Endpoint, Endpoints
@@ -38,10 +43,11 @@ from doorward.protocol.errors import PageError
 from doorward.protocol.faults import Fault
 from doorward.protocol.scope import OIDC_SCOPES
 from doorward.protocol.token import DEVICE_CODE
-from doorward.storage import accounts, connections, device_requests, permissions, servers
+from doorward.storage import accounts, claims, connections, device_requests, permissions, servers
 from doorward.storage.database import Reader, Transaction
 from doorward.web.refused import Refused
 
+LIMIT_CHANGED: Final = "Where this app may act has just been changed. Look again, then approve."
 NOTHING_CHOSEN: Final = "Choose at least one permission, or deny."
 
 
@@ -60,6 +66,8 @@ class Question:
     """How long one access token works."""
     longest_seconds: int
     """How long the client may stay, if it may renew its token."""
+    within: Sequence[Resource] | None = None
+    """The nodes that the client reaches at most; None: it is not limited to any."""
 
     @property
     def form(self) -> ShownForm:
@@ -70,6 +78,7 @@ class Question:
             tenant_slug=self.chosen.tenant.slug,
             offered=self.chosen.allowed,
             shown=self.chosen.shown,
+            within=self.client.resources,
         )
 
 
@@ -121,22 +130,22 @@ class NotAdmitted(Refused):
 
 
 def question(
-    reader: Reader, pending: Pending, user: User, *, rules: ConsentRules, tenant_slug: str | None = None,
+    reader: Reader, pending: Pending, here: SignedIn, *, rules: ConsentRules, tenant_slug: str | None = None,
     browser: Fingerprint | None = None,
 ) -> Question:  # fmt: skip
-    """Return what to ask ``user``; ``tenant_slug`` is the tenant chosen so far, if any.
+    """Return what to ask whoever is signed in; ``tenant_slug`` is the tenant chosen so far, if any.
 
     ``browser`` tells the device: the fingerprint of the id of the browser that the client shares a device with.
 
     Raises ``PageError`` where the client is gone, or there is no tenant in which this server can be used: in the same
-    words for a tenant that exists and one that does not (ruling 8). Raises ``NotAdmitted`` where an administrator has
+    words for a tenant that exists and one that does not (decision 0077.8). Raises ``NotAdmitted`` where an administrator has
     to allow the client first.
     """
     client, endpoint = asker(reader, pending, rules), _endpoint(reader, pending, rules)
     catalogue = permissions.catalogue(reader)
-    found = choices(reader, pending, user, client, endpoint, browser)
+    found, user = choices(reader, pending, here, client, endpoint, browser), here[1]
     if not found:
-        raise _nowhere(reader, user, endpoint)
+        raise _nowhere(reader, here, client, endpoint)
     found = _admitted(reader, pending, user, client, found, rules)
     wanted = [choice for choice in found if choice.tenant.slug == tenant_slug]
     useful = [choice for choice in found if choice.allowed - OIDC_SCOPES]
@@ -144,16 +153,16 @@ def question(
     access = lifetimes.access_ttl(reader, client.id, chosen.tenant.id, default=rules.access_ttl)
     return Question(
         pending=pending, client=client, endpoint=endpoint, user=user, choices=found, chosen=chosen, catalogue=catalogue,
-        access_seconds=access, longest_seconds=rules.refresh_absolute,
+        access_seconds=access, longest_seconds=rules.refresh_absolute, within=_within(reader, client, chosen.tenant),
     )  # fmt: skip
 
 
 def approve(  # noqa: PLR0913
-    tx: Transaction, form: ShownForm, *, tenant_slug: str, ticked: frozenset[str], authenticated_at: Instant,
+    tx: Transaction, form: ShownForm, *, tenant_slug: str, ticked: frozenset[str], session: Session,
     rules: ConsentRules, now: Instant, entropy: Entropy, request_id: str | None = None,
     browser: Fingerprint | None = None,
 ) -> Answered | AskAgain:  # fmt: skip
-    """Grant what was ticked, of what was shown, as far as the person may, who signed in at ``authenticated_at``.
+    """Grant what was ticked, of what was shown, as far as the person of ``session`` may.
 
     ``browser`` as for ``question``.
 
@@ -163,9 +172,11 @@ def approve(  # noqa: PLR0913
     if ticked - set(form.shown):
         raise PageError(faults.REQUEST_FOREIGN, reason=f"not on the page: {sorted(ticked - set(form.shown))[:5]}")
     user = _answering_user(tx, form)
+    if session.user_id != user.id:
+        raise Refused(faults.REQUEST_FOREIGN, status=403, reason="form of another user")
     _lock(tx, pending, user, tenant_slug, browser)
     client, endpoint = asker(tx, pending, rules), _endpoint(tx, pending, rules)
-    found = choices(tx, pending, user, client, endpoint, browser)
+    found = choices(tx, pending, (session, user), client, endpoint, browser)
     choice = next((each for each in found if each.tenant.slug == tenant_slug), None)
     if choice is None:
         raise Refused(faults.REQUEST_FOREIGN, status=403, reason="tenant is none that this person could choose")
@@ -174,11 +185,13 @@ def approve(  # noqa: PLR0913
         # What is granted was on the page as it is granted: another tenant with other rights is shown first.
         message = f"In {choice.tenant.name} you may do other things. Look again, then approve."
         return AskAgain(tenant_slug, ticked, form.offered, message)
+    if client.resources != form.within:
+        return AskAgain(tenant_slug, ticked, form.offered, LIMIT_CHANGED)
     # What the page showed counts, not what it would show by now: the person said yes to that.
     allowed = grantable(tx, form.shown, user, client, choice.tenant) & form.offered
     asked = Asked(client=client, endpoint=endpoint, user=user, tenant=choice.tenant, allowed=allowed)
     return _conclude(
-        tx, form, asked, ticked=ticked, authenticated_at=authenticated_at, rules=rules, now=now, entropy=entropy,
+        tx, form, asked, ticked=ticked, authenticated_at=session.authenticated_at, rules=rules, now=now, entropy=entropy,
         request_id=request_id, browser=browser,
     )  # fmt: skip
 
@@ -220,7 +233,9 @@ def _conclude(  # noqa: PLR0913
     before = earlier(tx, pending, asked.user, client, tenant, endpoint, browser)
     location = approval.grant(tx, pending, connection, client, rules, now, entropy, request_id)
     for each in before:
-        narrow(tx, each, connection.declined, by=connection, now=now, request_id=request_id)
+        narrow(
+            tx, each, connection.declined, actor_id=connection.user_id, by=connection.id, now=now, request_id=request_id
+        )
     return Answered(location, connection)
 
 
@@ -275,9 +290,17 @@ def _endpoint(reader: Reader, pending: Pending, rules: ConsentRules) -> Endpoint
     return endpoint
 
 
-def _nowhere(reader: Reader, user: User, endpoint: Endpoint) -> Refused:
-    """Return why this person cannot use the server; a tenant that is not theirs is not told from none (ruling 8)."""
+def _nowhere(reader: Reader, here: SignedIn, client: Client, endpoint: Endpoint) -> Refused:
+    """Return why this person cannot use the server; a tenant that is not theirs is not told from none (decision 0077.8)."""
+    session, user = here
+    theirs = {tenant.id for tenant, _ in accounts.memberships_of_user(reader, user.id)}
+    if client.owner_id not in {None, user.id} or (client.tenant_id is not None and client.tenant_id not in theirs):
+        return Refused(faults.CLIENT_OF_OTHERS, status=403, reason=f"client {client.id} is not for user {user.id}")
     mine = [tenant.slug for tenant, _ in accounts.memberships_of_user(reader, user.id)]
+    usable = [tenant.slug for tenant, _ in ways_in.open_memberships(reader, session)]
+    if (bool(mine) and not usable) if endpoint.tenant_slug is None else endpoint.tenant_slug in set(mine) - set(usable):
+        reason = f"no tenant of user {user.id} takes {session.means} at {endpoint.path}"
+        return Refused(faults.TENANT_ELSEWHERE, status=403, reason=reason)
     off = bool(mine) if endpoint.tenant_slug is None else endpoint.tenant_slug in mine
     fault = faults.SERVER_OFF if off else faults.NO_TENANT
     return Refused(fault, status=403, reason=f"user {user.id} has no tenant with {endpoint.path}")
@@ -298,6 +321,15 @@ def _lock(tx: Transaction, pending: Pending, user: User, tenant_slug: str, brows
         tx.lock_tenant(tenant.id, for_rights=bool(before))
 
 
+def _within(reader: Reader, client: Client, tenant: Tenant) -> list[Resource] | None:
+    """Return the nodes that the client is limited to, as people call them; those that are gone give nothing."""
+    if client.resources is None:
+        return None
+    tree = ResourceTree(permissions.resources_of_tenant(reader, tenant.id))
+    found = [tree.get(each) for each in client.resources]
+    return sorted((node for node in found if node is not None), key=lambda node: (node.type, node.name))
+
+
 def _admitted(
     reader: Reader, pending: Pending, user: User, client: Client, found: Sequence[Choice], rules: ConsentRules
 ) -> list[Choice]:
@@ -316,6 +348,6 @@ def _claim(tx: Transaction, pending: Pending, now: Instant, approved: Connection
         # A row of its own knows the answer, whichever browser it comes from.
         claimed = device_requests.answer_device_request(tx, pending.id, approved, now)
     else:
-        claimed = connections.claim_request(tx, pending.id, now, pending.expires_at)
+        claimed = claims.claim_request(tx, pending.id, now, pending.expires_at)
     if not claimed:
         raise PageError(faults.REQUEST_EXPIRED, reason=f"request {pending.id} was answered already")

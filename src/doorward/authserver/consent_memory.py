@@ -14,6 +14,7 @@ from typing import Final
 from doorward import audit
 from doorward.authserver import consent
 from doorward.authserver.approval import ConsentRules
+from doorward.authserver.authorize import SignedIn
 from doorward.authserver.clients import ClientDirectory
 from doorward.authserver.consent import Answered, AskAgain, Question
 from doorward.authserver.envelope import Pending, ShownForm
@@ -39,7 +40,7 @@ from doorward.storage.database import Reader, Transaction
 LIFETIME: Final = 30 * 86_400 * SECOND
 """From the page on which it was ticked; use does not prolong it."""
 _IDENTITY: Final = (
-    "kind", "name", "redirect_uris", "grant_types", "auth_method", "scope_limit", "client_uri", "jwks", "jwks_uri",
+    "kind", "name", "redirect_uris", "grant_types", "auth_method", "scope_limit", "resources", "client_uri", "jwks", "jwks_uri",
 )  # fmt: skip
 
 
@@ -66,25 +67,26 @@ def may_stand(reader: Reader, pending: Pending, user: User) -> bool:
 
 
 def approve_as_before(  # noqa: PLR0913
-    tx: Transaction, pending: Pending, user: User, *, authenticated_at: Instant, rules: ConsentRules,
+    tx: Transaction, pending: Pending, here: SignedIn, *, rules: ConsentRules,
     now: Instant, entropy: Entropy, request_id: str | None = None, browser: Fingerprint | None = None,
 ) -> Answered | None:  # fmt: skip
     """Approve without a page what is remembered; None, and nothing changed, where it is not (any more).
 
     Raises ``PageError`` like ``consent.question`` and ``consent.approve``.
     """
-    question = consent.question(tx, pending, user, rules=rules, browser=browser)
+    question = consent.question(tx, pending, here, rules=rules, browser=browser)
     found = _found(tx, question, now)
     if found is None:
         return None
     if consent.lock(tx, question, browser):
-        question = consent.question(tx, pending, user, rules=rules, browser=browser)
+        question = consent.question(tx, pending, here, rules=rules, browser=browser)
         found = _found(tx, question, now)
         if found is None:
             return None
     answer = consent.approve_unasked(
-        tx, question, ticked=found.granted & frozenset(question.form.shown), authenticated_at=authenticated_at,
-        rules=rules, now=now, entropy=entropy, request_id=request_id, browser=browser,
+        tx, question, ticked=found.granted & frozenset(question.form.shown),
+        authenticated_at=here[0].authenticated_at, rules=rules, now=now, entropy=entropy, request_id=request_id,
+        browser=browser,
     )  # fmt: skip
     return answer if isinstance(answer, Answered) else None
 

@@ -1,4 +1,4 @@
-"""What ``consent.html`` is told (``product.md`` B10, B20; MCP authorization, consent requirements; G10, E4).
+"""What ``consent.html`` is told (features B10, B20; MCP authorization, consent requirements; G10, E4).
 
 Names that others chose are data: the template escapes and cuts them, and a "Verified" badge comes from the host that
 the answer goes to, never from a name.
@@ -61,6 +61,7 @@ def context(
         },
         "redirect": None if device is not None else _redirect(request.redirect_uri),
         "device": None if device is None else _device(device, here),
+        "within": None if question.within is None else [each.name for each in question.within],
         "server_host_path": question.endpoint.url.partition("://")[2],
         "user": {"name": question.user.name, "email": question.user.email, "initials": initials(question.user.name)},
         "tenants": [_tenant(question, choice) for choice in question.choices],
@@ -109,7 +110,7 @@ def _tenant(question: Question, choice: Choice) -> dict[str, Any]:
 
 
 def _ticked(question: Question, again: AskAgain | None) -> frozenset[str]:
-    """Return what stands ticked: by default all that may be granted but what destroys and is new (ruling 7)."""
+    """Return what stands ticked: by default all that may be granted but what destroys and is new (decision 0077.7)."""
     destructive = {str(entry.permission) for entry in question.catalogue if entry.destructive} - question.chosen.held
     allowed = question.chosen.allowed
     if again is None:

@@ -1,4 +1,4 @@
-"""Which web pages of other origins may talk to the machine endpoints (ruling 11; OAuth 2.1 section 3.1).
+"""Which web pages of other origins may talk to the machine endpoints (decision 0077.11; OAuth 2.1 section 3.1).
 
 Loopback and configured origins may do everything; any other origin may read what needs no credential. Nobody is ever
 told that cookies may be sent, and the pages of this server have no part in it.

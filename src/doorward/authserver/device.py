@@ -36,7 +36,7 @@ from doorward.protocol.errors import OAuthError
 from doorward.protocol.token import DEVICE_CODE, TokenForm
 from doorward.storage import device_requests, servers
 from doorward.storage.database import Reader, Transaction
-from doorward.web.budgets import Budget
+from doorward.web.budgets import AddressBudget
 
 DEVICE_PATH: Final = "/device"
 APPROVED_PATH: Final = "/device/approved"
@@ -81,7 +81,7 @@ def asked(  # noqa: PLR0913
         raise OAuthError(faults.GRANT_NOT_REGISTERED, "unauthorized_client", reason=reason)
     request = messages.read_device_authorization(form)
     endpoint = _endpoint(reader, request.resource, issuer)
-    scopes = authorize.shown_scopes(reader, request.scope, client, for_server=request.resource is not None)
+    scopes = authorize.shown_scopes(reader, request.scope, client, endpoint.server, named=request.resource is not None)
     if not scopes:
         raise OAuthError(faults.SCOPE_INVALID, "invalid_scope", reason=f"nothing left for client {client.id}")
     return Asked(client=client, resource=endpoint.url, scopes=scopes)
@@ -150,12 +150,12 @@ def user_code_fingerprint(fingerprinter: Fingerprinter, code: str) -> Fingerprin
     return fingerprinter.of(f"user code {code}")
 
 
-def new_requests(now: Callable[[], Instant]) -> Budget:
+def new_requests(now: Callable[[], Instant]) -> AddressBudget:
     """Return the budget for new requests."""
-    return Budget(per_minute=PER_MINUTE, per_hour=PER_HOUR, per_hour_from_all=PER_HOUR_FROM_ALL, now=now)
+    return AddressBudget(per_minute=PER_MINUTE, per_hour=PER_HOUR, per_hour_from_all=PER_HOUR_FROM_ALL, now=now)
 
 
-def require_budget(budget: Budget, requester: str) -> None:
+def require_budget(budget: AddressBudget, requester: str) -> None:
     """Take one from the budget. Raises ``OAuthError`` with status 429."""
     wait = budget.wait(requester)
     if wait:

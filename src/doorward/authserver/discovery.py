@@ -1,4 +1,4 @@
-"""Which discovery document a path gets (``product.md`` B6; ruling 8, ruling 13; security D5 to D8).
+"""Which discovery document a path gets (feature B6; decision 0077.8 and .13; security D5 to D8).
 
 URLs come from the configured public URL, never from the request. A document about a tenant's URL is given whether the
 tenant exists or not: the form of the path is all that is looked at.
@@ -7,7 +7,8 @@ tenant exists or not: the form of the path is all that is looked at.
 from typing import Any
 
 from doorward.credentials.signing_keys import SigningKeys
-from doorward.model import PermissionEntry
+from doorward.model import PermissionEntry, Server
+from doorward.policy.rules import OWN_PERMISSIONS
 from doorward.protocol import discovery as metadata
 from doorward.protocol.discovery import DocumentKind
 from doorward.protocol.endpoints import Endpoint, Endpoints
@@ -35,11 +36,13 @@ def document(
     return metadata.authorization_server_metadata(public_url, scopes, registration=registration, documents=documents)
 
 
-def default_scopes(catalogue: list[PermissionEntry]) -> tuple[str, ...]:
-    """Return what an ordinary login asks for: listed in metadata, and taken where a client names no scope."""
+def default_scopes(catalogue: list[PermissionEntry], server: Server) -> tuple[str, ...]:
+    """Return what an ordinary login at ``server`` asks for: listed in metadata, and taken where a client names no scope."""
+    if server.tenant_id is not None:
+        return tuple(entry.permission for entry in OWN_PERMISSIONS)
     return tuple(entry.permission for entry in catalogue if entry.is_default)
 
 
 def _protected_resource(endpoint: Endpoint, catalogue: list[PermissionEntry], public_url: str) -> dict[str, Any]:
-    scopes = default_scopes(catalogue)
-    return metadata.protected_resource_metadata(endpoint.url, public_url, scopes, endpoint.server.name)
+    scopes = default_scopes(catalogue, endpoint.server)
+    return metadata.protected_resource_metadata(endpoint.url, public_url, scopes, endpoint.public_name)

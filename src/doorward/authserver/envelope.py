@@ -1,4 +1,4 @@
-"""The authorization request while a person answers it: sealed, and carried by the browser (ruling 10, A36, G6).
+"""The authorization request while a person answers it: sealed, and carried by the browser (decision 0077.10, A36, G6).
 
 Nothing is stored before there is an answer. What is sealed cannot be read, changed or made up, and the browser's own
 cookie is part of the seal: a link to somebody else's request opens nothing.
@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Final
 
-from doorward.model import SECOND, ClientId, Entropy, Instant, RequestId, UserId
+from doorward.model import SECOND, ClientId, Entropy, Instant, RequestId, ResourceId, UserId
 from doorward.protocol import faults
 from doorward.protocol.authorization import AuthorizationRequest
 from doorward.protocol.errors import PageError
@@ -18,7 +18,7 @@ from doorward.vault import Sealer, Unsealed
 LIFETIME: Final = 1800 * SECOND
 """Time to sign in, look and answer."""
 _REQUEST: Final = "authorization-request/2"
-_FORM: Final = "consent-form/2"
+_FORM: Final = "consent-form/3"
 """Labels of the seal. A change of the members needs a new number: then an old envelope does not open."""
 
 
@@ -70,6 +70,8 @@ class ShownForm:
     tenant_slug: str
     offered: frozenset[str]
     shown: tuple[str, ...]
+    within: frozenset[ResourceId] | None = None
+    """The nodes that the client was said to reach at most; None: the page named no limit."""
 
 
 class Envelopes:
@@ -93,6 +95,7 @@ class Envelopes:
             "tenant": form.tenant_slug,
             "offered": sorted(form.offered),
             "held": [each for each in form.shown if each not in form.pending.scopes],
+            "within": None if form.within is None else sorted(form.within),
         }
         return self._seal(_FORM, {**_members(form.pending), "shown": shown}, browser, entropy)
 
@@ -106,6 +109,7 @@ class Envelopes:
             tenant_slug=shown["tenant"],
             offered=frozenset(shown["offered"]),
             shown=(*pending.scopes, *shown["held"]),
+            within=None if shown["within"] is None else frozenset(map(ResourceId, shown["within"])),
         )
 
     def _seal(self, label: str, members: Mapping[str, Any], browser: str, entropy: Entropy) -> str:

@@ -21,7 +21,7 @@ from doorward.policy.rules import ResourceTree
 from doorward.protocol import client_auth, scope
 from doorward.protocol.client_auth import PresentedClient
 from doorward.protocol.endpoints import Endpoints
-from doorward.storage import connections, permissions, servers
+from doorward.storage import connections, issued, permissions, servers
 from doorward.storage.database import Reader
 
 INACTIVE: Final[dict[str, Any]] = {"active": False}
@@ -53,7 +53,9 @@ class Introspection:
         if well_formed(token, SecretKind.REFRESH_TOKEN):
             return self._refresh_token(reader, token, asking, now)
         try:
-            found = self.door.authenticate(reader, token, now=now)
+            # Where a key came from is known to the server that asks, and not here: one that is for some addresses only
+            # is not said to be good.
+            found = self.door.admit(reader, token, now=now, address=None)
         except Unauthenticated:
             return INACTIVE
         return self._bearer(reader, found, asking)
@@ -90,7 +92,7 @@ class Introspection:
         return {name: value for name, value in said.items() if value is not None}
 
     def _refresh_token(self, reader: Reader, token: str, asking: Client, now: Instant) -> dict[str, Any]:
-        stored = connections.refresh_token_by_fingerprint(reader, self.door.fingerprinter.of(token))
+        stored = issued.refresh_token_by_fingerprint(reader, self.door.fingerprinter.of(token))
         if stored is None or stored.client_id != asking.id or stored.used_at is not None or stored.expires_at <= now:
             return INACTIVE
         connection = connections.connection_by_id(reader, stored.connection_id)

@@ -1,4 +1,4 @@
-"""How long an access token lives (``product.md`` B14).
+"""How long an access token lives (feature B14).
 
 Said for the client or for the tenant: the shorter of what is said counts, so that a client may be given more than the
 deployment's default and a tenant can always bound it. Where neither is said, the deployment's default.

@@ -1,6 +1,6 @@
 """What becomes of a client's wish that a person signs out (RP-Initiated Logout 1.0; security D9; CVE-2026-9086).
 
-Only the browser's session ends: connections outlive it (``product.md`` B2). A browser is sent on to a registered URI,
+Only the browser's session ends: connections outlive it (feature B2). A browser is sent on to a registered URI,
 byte for byte, and only where its person is the one that the client's ID token is about, or the client is one that an
 administrator registered: anybody may register a client, and must not get a redirect from our address by it.
 """

@@ -1,4 +1,4 @@
-"""The way back to an app on another machine: the person carries the address there (``product.md`` B16).
+"""The way back to an app on another machine: the person carries the address there (feature B16).
 
 A browser on a laptop cannot reach the loopback port of a program on a server. Approving then shows the address instead
 of going there, and the person pastes it into the program, or opens it on that machine. Whoever is sent such an address

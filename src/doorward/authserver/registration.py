@@ -1,4 +1,4 @@
-"""Dynamic client registration (RFC 7591; ``product.md`` B3; security E1 to E14)."""
+"""Dynamic client registration (RFC 7591; feature B3; security E1 to E14)."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ from doorward.protocol.errors import OAuthError
 from doorward.protocol.scope import OFFLINE_ACCESS
 from doorward.storage import clients, permissions
 from doorward.storage.database import Reader, Transaction
-from doorward.web.budgets import Budget
+from doorward.web.budgets import AddressBudget
 
 PER_MINUTE: Final = 20
 PER_HOUR: Final = 100
@@ -117,12 +117,12 @@ def again(reader: Reader, request: RegistrationRequest, *, now: Instant) -> Regi
     return Registered(answer, to_be_noted=registered_at + NOTED_EVERY <= now)
 
 
-def new_records(now: Callable[[], Instant]) -> Budget:
-    """Return the budget for registrations that make a new record (security E8; ``product.md`` B3)."""
-    return Budget(per_minute=PER_MINUTE, per_hour=PER_HOUR, per_hour_from_all=PER_HOUR_FROM_ALL, now=now)
+def new_records(now: Callable[[], Instant]) -> AddressBudget:
+    """Return the budget for registrations that make a new record (security E8; feature B3)."""
+    return AddressBudget(per_minute=PER_MINUTE, per_hour=PER_HOUR, per_hour_from_all=PER_HOUR_FROM_ALL, now=now)
 
 
-def require_budget(budget: Budget, requester: str) -> None:
+def require_budget(budget: AddressBudget, requester: str) -> None:
     """Take one from the budget. Raises ``OAuthError`` with status 429."""
     wait = budget.wait(requester)
     if wait:

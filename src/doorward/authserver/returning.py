@@ -11,7 +11,7 @@ def with_appended(client: Client, requested: str | None) -> Client:
     """Return the client, for this request, with ``requested`` registered if only a known suffix sets it apart.
 
     For loopback addresses of clients that a known vendor's document describes, and for nobody else: there the path
-    decides nothing, since whoever listens on the port gets every path (ruling 1; RFC 8252 section 8.3).
+    decides nothing, since whoever listens on the port gets every path (decision 0077.1; RFC 8252 section 8.3).
     """
     if requested is None or client.kind is not ClientKind.METADATA_DOCUMENT:
         return client

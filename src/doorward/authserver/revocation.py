@@ -16,7 +16,7 @@ from doorward.credentials.secret import Fingerprinter, SecretKind, well_formed
 from doorward.credentials.signing_keys import InvalidToken, SigningKeys
 from doorward.model import SECOND, Client, ConnectionId, Instant
 from doorward.protocol.client_auth import PresentedClient
-from doorward.storage import connections
+from doorward.storage import connections, issued
 from doorward.storage.database import Transaction
 
 
@@ -60,7 +60,7 @@ def revoke(  # noqa: PLR0913
         return _revoke_access_token(tx, claims, client, now, request_id)
     if not well_formed(token, SecretKind.REFRESH_TOKEN):
         return False
-    stored = connections.refresh_token_by_fingerprint(tx, fingerprinter.of(token))
+    stored = issued.refresh_token_by_fingerprint(tx, fingerprinter.of(token))
     if stored is None or stored.client_id != client.id:
         return False
     tx.lock_tenant(stored.tenant_id, for_rights=True)
@@ -79,7 +79,7 @@ def _revoke_access_token(
     if connection is None:
         return False
     tx.lock_tenant(connection.tenant_id, for_rights=True)
-    if not connections.revoke_access_token(tx, claims.token_id, claims.connection_id, claims.expires_at, now):
+    if not issued.revoke_access_token(tx, claims.token_id, claims.connection_id, claims.expires_at, now):
         return False
     audit.record(
         tx, name="access_token:revoked", at=now, tenant_id=connection.tenant_id, subject=claims.token_id,

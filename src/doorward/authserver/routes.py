@@ -22,12 +22,12 @@ from doorward.authserver.http.services import Services
 from doorward.authserver.http.tokens import TokenEndpoints
 from doorward.authserver.http.trail import Trails
 from doorward.authserver.http.userinfo import UserinfoEndpoint
-from doorward.authserver.key_sets import KeySets
 from doorward.authserver.lifetimes import LONGEST
 from doorward.credentials.issuer import TokenIssuer
 from doorward.credentials.key_ring import KeyRing
 from doorward.credentials.secret import Fingerprinter
-from doorward.model import Entropy, Instant
+from doorward.federation.key_sets import KeySets
+from doorward.model import Entropy, Instant, Session
 from doorward.protocol.discovery import AUTHORIZATION_PATH, INTROSPECTION_PATH, REVOCATION_PATH, TOKEN_PATH
 from doorward.storage.database import Database
 from doorward.vault import Sealer
@@ -77,6 +77,7 @@ class AuthServer:
         key_fetcher: Fetcher | None = None,
         requester: Requester | None = None,
         attempts: AttemptLog | None = None,
+        used: Callable[[Session, Instant], None] = lambda _session, _now: None,
     ) -> None:
         """Raise ``ValueError`` where a pinned document cannot be used; the message names it."""
         requester = requester or Requester()
@@ -110,6 +111,7 @@ class AuthServer:
             errors=errors,
             cookies=cookies,
             requester=requester,
+            used=used,
             trails=Trails(self.attempts, requester=requester, now=now, vendor_schemes=vendor_schemes),
         )
         self.admission = Admission(registration_policy, directory.is_fixed)

@@ -13,7 +13,7 @@ from doorward.provisioning.parse import parse
 from doorward.provisioning.reading import MAX_CHARACTERS, Place, read_json, read_yaml, refuse
 
 if TYPE_CHECKING:
-    from doorward.bootstrap import Core
+    from doorward.bootstrap.core import Core
 
 EXAMPLE = """\b
 Example:

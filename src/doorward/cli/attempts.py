@@ -10,7 +10,7 @@ from doorward.cli.options import deployment, settings_of, with_core
 from doorward.web.words import iso
 
 if TYPE_CHECKING:
-    from doorward.bootstrap import Core
+    from doorward.bootstrap.core import Core
     from doorward.dashboard.attempt_list import Row
 
 

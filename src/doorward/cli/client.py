@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from doorward.cli import client_settings, client_verdicts
+from doorward.cli import client_register, client_settings, client_verdicts
 from doorward.cli.errors import CommandFailed
 from doorward.cli.expiry import in_words
 from doorward.cli.options import deployment, settings_of, with_core
@@ -21,7 +21,7 @@ from doorward.credentials.client_secrets import (
 from doorward.model import SECOND, ClientId, Instant
 
 if TYPE_CHECKING:
-    from doorward.bootstrap import Core
+    from doorward.bootstrap.core import Core
     from doorward.credentials.client_secrets import NewSecret
     from doorward.model import ClientSecret
 
@@ -31,7 +31,7 @@ _UNIT: Final = {"h": 3600 * SECOND, "d": 86_400 * SECOND}
 
 @click.group(epilog="Example: doorward client list")
 def client() -> None:
-    """Look after OAuth clients: say which may be let in, and replace their secrets."""
+    """Look after OAuth clients: register them, say which may be let in, and replace their secrets."""
 
 
 for command in (
@@ -39,6 +39,10 @@ for command in (
     client_verdicts.allow,
     client_verdicts.deny,
     client_verdicts.allow_redirect,
+    client_register.register,
+    client_register.show,
+    client_register.change,
+    client_register.delete,
     client_settings.disable,
     client_settings.enable,
     client_settings.lifetime,

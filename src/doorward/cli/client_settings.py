@@ -11,11 +11,11 @@ from doorward.authserver import client_settings
 from doorward.authserver.client_settings import SHORTEST, ClientUnknownError
 from doorward.authserver.lifetimes import LONGEST
 from doorward.cli.errors import CommandFailed
-from doorward.cli.options import deployment, settings_of, with_core
+from doorward.cli.options import about, settings_of, with_core
 from doorward.model import ClientId, Instant, Status
 
 if TYPE_CHECKING:
-    from doorward.bootstrap import Core
+    from doorward.bootstrap.core import Core
     from doorward.storage.database import Transaction
 
 _TIME: Final = re.compile(r"([1-9][0-9]{0,6})([smhd]?)")
@@ -23,8 +23,7 @@ _UNITS: Final = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86_400}
 
 
 @click.command(epilog="Example: doorward client disable client_3f09ab12cd")
-@click.argument("client_id", metavar="CLIENT")
-@deployment
+@about(client_id="CLIENT")
 def disable(*, client_id: str, config: Path | None, data: Path | None) -> None:
     """Refuse CLIENT everything from its next call on. Its connections stay and work again after `enable`."""
     changed = _change(
@@ -34,8 +33,7 @@ def disable(*, client_id: str, config: Path | None, data: Path | None) -> None:
 
 
 @click.command(epilog="Example: doorward client enable client_3f09ab12cd")
-@click.argument("client_id", metavar="CLIENT")
-@deployment
+@about(client_id="CLIENT")
 def enable(*, client_id: str, config: Path | None, data: Path | None) -> None:
     """Let CLIENT work again."""
     changed = _change(
@@ -45,9 +43,7 @@ def enable(*, client_id: str, config: Path | None, data: Path | None) -> None:
 
 
 @click.command(epilog="Example: doorward client lifetime client_3f09ab12cd 24h")
-@click.argument("client_id", metavar="CLIENT")
-@click.argument("time", metavar="TIME")
-@deployment
+@about(client_id="CLIENT", time="TIME")
 def lifetime(*, client_id: str, time: str, config: Path | None, data: Path | None) -> None:
     """Let access tokens of CLIENT live for TIME: seconds, or like 15m, 24h or 30d; `default` for the usual.
 

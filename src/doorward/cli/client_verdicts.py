@@ -11,6 +11,7 @@ from doorward.authserver import client_verdicts
 from doorward.authserver.admission import Admission
 from doorward.authserver.client_verdicts import VerdictRefused, Word
 from doorward.cli.errors import CommandFailed
+from doorward.cli.named import tenant_of
 from doorward.cli.options import deployment, settings_of, with_core
 from doorward.model import Client, ClientId, Status, TenantId
 from doorward.protocol import redirect_uri
@@ -18,7 +19,7 @@ from doorward.storage import accounts, clients
 from doorward.storage.client_verdicts import EVERYWHERE, Verdict, VerdictKind, verdicts
 
 if TYPE_CHECKING:
-    from doorward.bootstrap import Core
+    from doorward.bootstrap.core import Core
     from doorward.storage.database import Reader, Transaction
 
 SHOWN: Final = 500
@@ -35,7 +36,7 @@ def list_clients(*, slug: str | None, as_json: bool, config: Path | None, data: 
     settings = settings_of(config, data)
 
     async def use(core: "Core") -> "tuple[list[dict[str, Any]], list[dict[str, Any]]]":
-        from doorward.bootstrap import client_directory  # noqa: PLC0415  (as in with_core)
+        from doorward.bootstrap.clients import client_directory  # noqa: PLC0415  (as in with_core)
 
         admission = Admission(settings.registration.policy, client_directory(settings).is_fixed)
         return await core.database.read_long(lambda reader: _listed(reader, admission, _where(reader, slug)))
@@ -86,7 +87,7 @@ def allow_redirect(
     settings = settings_of(config, data)
 
     def change(tx: "Transaction", word: Word) -> int:
-        from doorward.bootstrap import client_directory  # noqa: PLC0415
+        from doorward.bootstrap.clients import client_directory  # noqa: PLC0415
         from doorward.clients import profiles  # noqa: PLC0415
 
         return client_verdicts.decide_redirect(
@@ -106,7 +107,7 @@ def _decide(
     settings = settings_of(config, data)
 
     def change(tx: "Transaction", word: Word) -> int:
-        from doorward.bootstrap import client_directory  # noqa: PLC0415
+        from doorward.bootstrap.clients import client_directory  # noqa: PLC0415
 
         if host is not None:
             return client_verdicts.decide_host(tx, host, word)
@@ -139,12 +140,7 @@ def _place(slug: str | None) -> str:
 
 
 def _where(reader: "Reader", slug: str | None) -> TenantId:
-    if slug is None:
-        return EVERYWHERE
-    tenant = accounts.tenant_by_slug(reader, slug)
-    if tenant is None:
-        raise CommandFailed(f"there is no tenant {slug[:64]!r}. `doorward apply` makes tenants.")
-    return tenant.id
+    return EVERYWHERE if slug is None else tenant_of(reader, slug).id
 
 
 def _listed(

@@ -1,4 +1,4 @@
-"""``doorward connection``: what clients were let into, and the way to end it (``product.md`` D3, G14)."""
+"""``doorward connection``: what clients were let into, and the way to end it (feature D3, security G14)."""
 
 import json
 from pathlib import Path
@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from doorward.cli.errors import CommandFailed
-from doorward.cli.options import deployment, settings_of, with_core
+from doorward.cli.named import user_of
+from doorward.cli.options import about, deployment, settings_of, with_core
 from doorward.model import SECOND, Connection, ConnectionId
 from doorward.storage import accounts, clients, connections
 
 if TYPE_CHECKING:
-    from doorward.bootstrap import Core
+    from doorward.bootstrap.core import Core
     from doorward.storage.database import Reader, Transaction
 
 
@@ -42,8 +43,7 @@ def list_connections(*, user: str, ended_too: bool, as_json: bool, config: Path 
 
 
 @connection.command(epilog="Example: doorward connection end con_3QnB0xkTf2c9A0Zt")
-@click.argument("connection_id", metavar="ID")
-@deployment
+@about(connection_id="ID")
 def end(*, connection_id: str, config: Path | None, data: Path | None) -> None:
     """End the connection ID for ever, at its next call. `list` shows the ids."""
 
@@ -56,9 +56,7 @@ def end(*, connection_id: str, config: Path | None, data: Path | None) -> None:
 
 
 def _listed(reader: "Reader", email: str, now: int, *, ended_too: bool) -> list[dict[str, Any]]:
-    user = accounts.user_by_email(reader, email.strip().lower())
-    if user is None:
-        raise CommandFailed(f"there is no user {email[:80]!r}. `doorward apply` makes users.")
+    user = user_of(reader, email)
     rows = [_row(reader, each, now) for each in connections.connections_of_user(reader, user.id)]
     return [row for row in rows if ended_too or row["state"] != "ended"]
 

@@ -1,4 +1,4 @@
-"""``doorward explain``: why one call is allowed or denied, as if made now (``product.md`` D7)."""
+"""``doorward explain``: why one call is allowed or denied, as if made now (feature D7)."""
 
 import json
 from pathlib import Path
@@ -12,7 +12,7 @@ from doorward.model import RuleKind
 from doorward.policy.why import Explanation, Outcome
 
 if TYPE_CHECKING:
-    from doorward.bootstrap import Core
+    from doorward.bootstrap.core import Core
     from doorward.gateway.why import Asked
     from doorward.model import Instant
     from doorward.storage.database import Transaction

@@ -44,7 +44,7 @@ def init(config: Path, data: Path | None, public_url: str) -> None:
 
 
 async def _make_data(settings: Settings) -> None:
-    from doorward.bootstrap import open_core  # noqa: PLC0415  (`--help` needs none of it)
+    from doorward.bootstrap.core import open_core  # noqa: PLC0415  (`--help` needs none of it)
 
     core = await open_core(settings, create=True)
     await core.close()

@@ -9,14 +9,14 @@ import click
 
 from doorward.cli.errors import CommandFailed
 from doorward.cli.expiry import in_words
-from doorward.cli.options import deployment, settings_of, with_core
+from doorward.cli.options import about, deployment, settings_of, with_core
 from doorward.credentials import key_rotation
 from doorward.credentials.key_rotation import KeyRefused
 from doorward.credentials.signing_keys import ALGORITHMS
 from doorward.storage import keys as stored
 
 if TYPE_CHECKING:
-    from doorward.bootstrap import Core
+    from doorward.bootstrap.core import Core
     from doorward.credentials.signing_keys import SigningKeys
     from doorward.model import Instant
     from doorward.storage.keys import SigningKeyRow
@@ -54,7 +54,7 @@ def rotate(*, algorithm: str | None, at_once: bool, config: Path | None, data: P
     """Announce a new key; it begins to sign after `keys.announce`, and the old one stays published."""
 
     async def use(core: "Core") -> "list[tuple[str, Instant | None]]":
-        from doorward.bootstrap import overlap_of  # noqa: PLC0415  (only what touches data loads it)
+        from doorward.bootstrap.core import overlap_of  # noqa: PLC0415  (only what touches data loads it)
 
         overlap = overlap_of(core.settings)
         if at_once:
@@ -74,8 +74,7 @@ def rotate(*, algorithm: str | None, at_once: bool, config: Path | None, data: P
 
 
 @keys.command(epilog="Example: doorward keys revoke 4sbn0WqHhC3x")
-@click.argument("kid", metavar="KID")
-@deployment
+@about(kid="KID")
 def revoke(*, kid: str, config: Path | None, data: Path | None) -> None:
     """Take the key KID out at once: everything that it signed is refused from the next call on, on every node."""
 

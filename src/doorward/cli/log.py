@@ -16,7 +16,7 @@ from doorward.storage.events import CallEvent
 from doorward.web.words import iso
 
 if TYPE_CHECKING:
-    from doorward.bootstrap import Core
+    from doorward.bootstrap.core import Core
     from doorward.storage.database import Reader
 
 _ID: Final = re.compile(r"req_[A-Za-z0-9_-]{1,64}")

@@ -28,6 +28,18 @@ def deployment(command: F) -> F:
     return config(data(command))
 
 
+def about(**arguments: str) -> Callable[[F], F]:
+    """Add arguments, in this order, each with the word that stands for it, and ``--config`` and ``--data``."""
+
+    def add(command: F) -> F:
+        command = deployment(command)
+        for name, word in reversed(arguments.items()):
+            command = click.argument(name, metavar=word)(command)
+        return command
+
+    return add
+
+
 def stdio_command(text: str) -> dict[str, Any]:
     """Return what a document says of the command in ``--stdio``: it gets PATH and HOME of whoever starts it.
 
@@ -54,7 +66,7 @@ def with_core(settings: Settings, use: "Callable[[Any], Awaitable[T]]") -> T:
     """Open the deployment's storage and keys, await ``use(core)`` and close everything again."""
 
     async def run() -> T:
-        from doorward.bootstrap import open_core  # noqa: PLC0415  (only what touches data loads it)
+        from doorward.bootstrap.core import open_core  # noqa: PLC0415  (only what touches data loads it)
 
         core = await open_core(settings, create=False)
         try:

@@ -10,23 +10,22 @@ import click
 
 from doorward.cli.errors import CommandFailed
 from doorward.cli.expiry import in_words
-from doorward.cli.options import deployment, settings_of, with_core
+from doorward.cli.options import about, deployment, settings_of, with_core
 from doorward.credentials import upstream_secrets as rules
 from doorward.credentials.upstream_secrets import MAX_BYTES, SecretRefused
 from doorward.storage import upstream_secrets as stored
 
 if TYPE_CHECKING:
-    from doorward.bootstrap import Core
+    from doorward.bootstrap.core import Core
 
 
 @click.group(epilog="Example: doorward secret list")
 def secret() -> None:
-    """Keep credentials for MCP servers, sealed. A running server uses what is changed here at its next call."""
+    """Keep credentials for MCP servers and sign-in providers, sealed. A running server uses what is changed here at its next call."""
 
 
 @secret.command(name="set", epilog="Example: doorward secret set WIKI_TOKEN < token.txt")
-@click.argument("name", metavar="NAME")
-@deployment
+@about(name="NAME")
 def set_secret(*, name: str, config: Path | None, data: Path | None) -> None:
     """Read a value from standard input and keep it under NAME, in place of an earlier one. It is never shown again."""
     if sys.stdin.isatty():
@@ -68,8 +67,7 @@ def list_secrets(*, as_json: bool, config: Path | None, data: Path | None) -> No
 
 
 @secret.command(epilog="Example: doorward secret remove WIKI_TOKEN")
-@click.argument("name", metavar="NAME")
-@deployment
+@about(name="NAME")
 def remove(*, name: str, config: Path | None, data: Path | None) -> None:
     """Forget the secret NAME. Calls to servers that need it fail from the next one on."""
 

@@ -1,6 +1,7 @@
 """``doorward serve``: run the server until it is told to end."""
 
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -24,18 +25,18 @@ def serve(config: Path | None, data: Path | None, port: int | None, stdio: str |
     settings = settings_of(config, data)
     if port is not None:
         settings = replace(settings, server=replace(settings.server, port=port))
-    from doorward import bootstrap  # noqa: PLC0415  (`--help` needs none of it)
+    from doorward.bootstrap import program  # noqa: PLC0415  (`--help` needs none of it)
 
     if stdio is not None:
         _declare(settings, stdio)
-    bootstrap.serve(settings)
+    program.serve(settings, tell=partial(print, flush=True))
 
 
 def _declare(settings: "Settings", stdio: str) -> None:
     """Declare the command, and enable it for every tenant. Raises ``CommandFailed``, ``DocumentError``."""
     import asyncio  # noqa: PLC0415
 
-    from doorward.bootstrap import open_core  # noqa: PLC0415
+    from doorward.bootstrap.core import open_core  # noqa: PLC0415
     from doorward.provisioning.declare import declare_for_all  # noqa: PLC0415
 
     declared = {"slug": STDIO, **stdio_command(stdio)}

@@ -4,21 +4,34 @@ import contextlib
 import json
 import sys
 from dataclasses import asdict
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from doorward.cli import own_servers
 from doorward.cli.errors import CommandFailed
 from doorward.cli.options import deployment, settings_of, with_core
+from doorward.model import SECOND
 
 if TYPE_CHECKING:
-    from doorward.bootstrap import Core
+    from doorward.bootstrap.core import Core
 
 
 @click.group(epilog="Example: doorward servers status")
 def servers() -> None:
-    """Look at the MCP servers behind the door."""
+    """Look at the MCP servers behind the door, and after those of a tenant's own."""
+
+
+for _command in (
+    own_servers.list_servers,
+    own_servers.add,
+    own_servers.disable,
+    own_servers.enable,
+    own_servers.remove,
+):
+    servers.add_command(_command)
 
 
 @servers.command(epilog="Example: doorward servers status wiki")
@@ -32,7 +45,7 @@ def status(*, slugs: tuple[str, ...], as_json: bool, config: Path | None, data: 
     """
 
     async def use(core: "Core") -> dict[str, Any]:
-        from doorward.bootstrap import probed  # noqa: PLC0415  (only what touches data loads it)
+        from doorward.bootstrap.probing import probed  # noqa: PLC0415  (only what touches data loads it)
 
         return {slug: asdict(health) for slug, health in (await probed(core, slugs)).items()}
 
@@ -51,5 +64,12 @@ def status(*, slugs: tuple[str, ...], as_json: bool, config: Path | None, data: 
 def _line(health: dict[str, Any]) -> str:
     if health["problem"]:
         return f"does not answer: {health['problem']}"
+    if health["accounts"]:
+        return f"knows people by their own accounts, kept by {health['accounts']}, {health['milliseconds']} ms"
     what = f"{health['name']} {health['version']}".strip()
-    return f"{what}, MCP {health['revision']}, {health['tools']} tools, {health['milliseconds']} ms"
+    line = f"{what}, MCP {health['revision']}, {health['tools']} tools, {health['milliseconds']} ms"
+    if health["before"] is None:
+        return line
+    since = health["since"]
+    when = "just now" if since is None else datetime.fromtimestamp(since / SECOND, UTC).strftime("%Y-%m-%d %H:%M")
+    return f"{line}; new since {when}, before: {health['before']}"

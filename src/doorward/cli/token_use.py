@@ -1,32 +1,22 @@
 """From the words of ``doorward token`` to the records that the use cases take."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from doorward.cli.errors import CommandFailed
-from doorward.credentials.api_keys import CreatedKey, KeyRefused, create_api_key, revoke_api_key
+from doorward.cli.named import user_of
+from doorward.credentials.api_keys import CreatedKey, KeyRefused
+from doorward.credentials.key_makers import OPERATOR
+from doorward.credentials.key_wishes import KeyWish, issue_key
 from doorward.credentials.secret import KEY_ID_LENGTH, Fingerprinter
-from doorward.model import ApiKey, ApiKeyId, Entropy, Instant, Permission, ResourceId, Tenant, User
-from doorward.policy.permission import expand
-from doorward.storage import accounts, api_keys, permissions
+from doorward.model import ApiKey, ApiKeyId, Entropy, Instant, Tenant, User
+from doorward.storage import accounts, api_keys
 from doorward.storage.database import Reader, Transaction
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class KeyWish:
-    """The options of ``token create``."""
-
-    user: str
-    tenant: str | None
-    name: str
-    scopes: tuple[str, ...]
-    resources: tuple[str, ...]
 
 
 def make_key(  # noqa: PLR0913  (a use case's collaborators)
     tx: Transaction,
     wish: KeyWish,
-    until: Instant | None,
+    slug: str | None,
     *,
     now: Instant,
     entropy: Entropy,
@@ -34,23 +24,14 @@ def make_key(  # noqa: PLR0913  (a use case's collaborators)
     prefix: str,
 ) -> tuple[str, CreatedKey]:
     """Make the key and return it with its tenant's slug. Raises ``CommandFailed``."""
-    owner = accounts.user_by_email(tx, wish.user.strip().lower())
-    if owner is None:
-        raise CommandFailed(f"there is no user {wish.user!r}. Declare one with `doorward apply`.")
-    tenant = _tenant(tx, owner, wish.tenant)
-    catalogue = [entry.permission for entry in permissions.catalogue(tx)]
-    rights = expand(permissions.permissions_anywhere(tx, tenant.id, owner.id), catalogue)
+    owner = user_of(tx, wish.owner or "")
+    tenant = _tenant(tx, owner, slug)
     try:
-        made = create_api_key(
+        issued = issue_key(
             tx,
-            owner=owner,
+            wish,
             tenant=tenant,
-            created_by=owner.id,
-            name=wish.name,
-            scopes=_scopes(wish.scopes, rights),
-            resources=_resources(tx, tenant, wish.resources),
-            expires_at=until,
-            rights=rights,
+            maker=OPERATOR,
             now=now,
             entropy=entropy,
             fingerprinter=fingerprinter,
@@ -58,21 +39,31 @@ def make_key(  # noqa: PLR0913  (a use case's collaborators)
         )
     except KeyRefused as wrong:
         raise CommandFailed(f"no key was made: {wrong.public}") from wrong
-    return tenant.slug, made
+    return tenant.slug, issued.created
 
 
-def revoke_key(tx: Transaction, text: str, *, now: Instant) -> tuple[ApiKey, bool]:
-    """End the key with this id, or whose shown prefix this is. False where it was ended before."""
-    key_id = ApiKeyId(text.rpartition("_")[2][:KEY_ID_LENGTH])
-    for tenant in accounts.all_tenants(tx):
-        key = api_keys.api_key_by_id(tx, tenant.id, key_id)
-        if key is not None:
-            return key, revoke_api_key(tx, tenant_id=tenant.id, key_id=key.id, by=None, now=now)
-    raise CommandFailed("there is no such key. Give the id that `doorward token create` printed.")
+def find_key(reader: Reader, text: str) -> tuple[ApiKey, Tenant]:
+    """Return the key with this id, or whose shown prefix this is, and its tenant. Raises ``CommandFailed``."""
+    key = api_keys.api_key_anywhere(reader, ApiKeyId(text.rpartition("_")[2][:KEY_ID_LENGTH]))
+    tenant = None if key is None else accounts.tenant_by_id(reader, key.tenant_id)
+    if key is None or tenant is None:
+        raise CommandFailed("there is no such key. Give the id that `doorward token create` printed.")
+    return key, tenant
+
+
+def pairs_of(texts: Sequence[str]) -> tuple[tuple[str, str], ...] | None:
+    """Return ``TYPE/KEY`` as pairs, None for none. Raises ``CommandFailed``."""
+    pairs = []
+    for text in texts:
+        kind, slash, key = text.partition("/")
+        if not slash:
+            raise CommandFailed(f"there is no resource {text[:80]!r}. Write TYPE/KEY, like project/alpha.")
+        pairs.append((kind, key))
+    return tuple(pairs) or None
 
 
 def _tenant(reader: Reader, owner: User, slug: str | None) -> Tenant:
-    """Return the named tenant, or the owner's only one (ruling 16)."""
+    """Return the named tenant, or the owner's only one (decision 0077.16)."""
     own = [tenant for tenant, _ in accounts.memberships_of_user(reader, owner.id)]
     slugs = ", ".join(tenant.slug for tenant in own)
     if not own:
@@ -83,29 +74,3 @@ def _tenant(reader: Reader, owner: User, slug: str | None) -> Tenant:
     if found is None:
         raise CommandFailed(f"{owner.email} does not belong to tenant {slug!r}. Choose with --tenant: {slugs}.")
     return found
-
-
-def _scopes(texts: Sequence[str], rights: frozenset[Permission]) -> frozenset[Permission] | None:
-    """Return what is asked for, wildcards expanded to what the owner may do; None for everything."""
-    if not texts:
-        return None
-    scopes: set[Permission] = set()
-    for text in texts:
-        covered = expand([text], rights)
-        if not covered:
-            raise CommandFailed(f"the owner may not do {text!r}. They may: {' '.join(sorted(rights)) or 'nothing'}.")
-        scopes |= covered
-    return frozenset(scopes)
-
-
-def _resources(reader: Reader, tenant: Tenant, texts: Sequence[str]) -> frozenset[ResourceId] | None:
-    if not texts:
-        return None
-    ids = {(node.type, node.key): node.id for node in permissions.resources_of_tenant(reader, tenant.id)}
-    found = set()
-    for text in texts:
-        kind, slash, key = text.partition("/")
-        if not slash or (kind, key) not in ids:
-            raise CommandFailed(f"there is no resource {text!r} in {tenant.slug}. Write TYPE/KEY, like project/alpha.")
-        found.add(ids[kind, key])
-    return frozenset(found)

@@ -1,4 +1,4 @@
-"""``doorward tools``: what servers were seen to offer, and what was said of it (``product.md`` D4)."""
+"""``doorward tools``: what servers were seen to offer, and what was said of it (feature D4)."""
 
 import json
 from datetime import UTC, datetime
@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from doorward.cli.errors import CommandFailed
-from doorward.cli.options import deployment, settings_of, with_core
+from doorward.cli.named import server_of
+from doorward.cli.options import about, deployment, settings_of, with_core
 from doorward.model import SECOND, ToolState
 from doorward.provisioning.tools import NoSuchTool, review
-from doorward.storage import known_tools, servers
+from doorward.storage import known_tools
 
 if TYPE_CHECKING:
-    from doorward.bootstrap import Core
+    from doorward.bootstrap.core import Core
     from doorward.storage.database import Reader
 
 _DONE = {
@@ -51,36 +52,28 @@ def list_tools(*, server: str, held_only: bool, as_json: bool, config: Path | No
 
 
 @tools.command(epilog="Example: doorward tools approve docs export_pages")
-@click.argument("server", metavar="SERVER")
-@click.argument("name", metavar="TOOL")
-@deployment
+@about(server="SERVER", name="TOOL")
 def approve(*, server: str, name: str, config: Path | None, data: Path | None) -> None:
     """Let TOOL in as SERVER describes it now; what its author changes later follows the server's policy."""
     _reviewed(server, name, ToolState.ALLOWED, config, data)
 
 
 @tools.command(epilog="Example: doorward tools hold docs export_pages")
-@click.argument("server", metavar="SERVER")
-@click.argument("name", metavar="TOOL")
-@deployment
+@about(server="SERVER", name="TOOL")
 def hold(*, server: str, name: str, config: Path | None, data: Path | None) -> None:
     """Take TOOL away from everybody until it is approved."""
     _reviewed(server, name, ToolState.HELD, config, data)
 
 
 @tools.command(epilog="Example: doorward tools block docs export_pages")
-@click.argument("server", metavar="SERVER")
-@click.argument("name", metavar="TOOL")
-@deployment
+@about(server="SERVER", name="TOOL")
 def block(*, server: str, name: str, config: Path | None, data: Path | None) -> None:
     """Take TOOL away from everybody, with every version of it that may come."""
     _reviewed(server, name, ToolState.BLOCKED, config, data)
 
 
 def _listed(reader: "Reader", slug: str) -> list[dict[str, Any]]:
-    server = servers.server_by_slug(reader, slug)
-    if server is None:
-        raise CommandFailed(f"there is no server {slug[:80]!r}. `doorward apply` makes servers.")
+    server = server_of(reader, slug)
     return [
         {
             "name": tool.name,

@@ -1,4 +1,4 @@
-"""``doorward trust``: which tokens of other issuers stand for a service account of a tenant (``product.md`` B18)."""
+"""``doorward trust``: which tokens of other issuers stand for a service account of a tenant (feature B18)."""
 
 import json
 from collections.abc import Awaitable, Callable, Sequence
@@ -9,18 +9,18 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 import click
 
 from doorward.cli.errors import CommandFailed
-from doorward.cli.options import deployment, settings_of, with_core
+from doorward.cli.named import tenant_of
+from doorward.cli.options import about, deployment, settings_of, with_core
 from doorward.credentials import trust_rules as rules
 from doorward.credentials.trust_rules import RuleRefused, Wish
-from doorward.model import Permission, Tenant, TrustRule
+from doorward.model import Permission, TrustRule
 from doorward.policy.permission import parse
 from doorward.protocol.trust import MAX_LIFETIME
-from doorward.storage import accounts
 from doorward.storage import trust_rules as stored
-from doorward.storage.database import Reader, Transaction
+from doorward.storage.database import Transaction
 
 if TYPE_CHECKING:
-    from doorward.bootstrap import Core
+    from doorward.bootstrap.core import Core
 
 ISSUERS: Final = {"github": "https://token.actions.githubusercontent.com", "gitlab": "https://gitlab.com"}
 """Names for the issuers that most people mean."""
@@ -89,7 +89,7 @@ def add(  # noqa: PLR0913  (one option each)
         now, entropy = core.now(), core.entropy
         return await core.database.write(
             lambda tx: rules.put_rule(
-                tx, _tenant(tx, tenant), _narrowed(tx, tenant, wish, resources), now=now, entropy=entropy, by=_ACTOR
+                tx, tenant_of(tx, tenant), _narrowed(tx, tenant, wish, resources), now=now, entropy=entropy, by=_ACTOR
             )
         )
 
@@ -108,7 +108,7 @@ def list_rules(*, tenant: str, as_json: bool, config: Path | None, data: Path | 
 
     async def use(core: "Core") -> list[TrustRule]:
         return await core.database.read_long(
-            lambda reader: stored.rules_of_tenant(reader, _tenant(reader, tenant).id)
+            lambda reader: stored.rules_of_tenant(reader, tenant_of(reader, tenant).id)
         )  # fmt: skip
 
     found = _try(config, data, use)
@@ -123,16 +123,14 @@ def list_rules(*, tenant: str, as_json: bool, config: Path | None, data: Path | 
 
 
 @trust.command(epilog="Example: doorward trust remove acme Deploy")
-@click.argument("tenant", metavar="TENANT")
-@click.argument("name", metavar="NAME")
-@deployment
+@about(tenant="TENANT", name="NAME")
 def remove(*, tenant: str, name: str, config: Path | None, data: Path | None) -> None:
     """Remove the rule NAME of TENANT. Its tokens are refused at the next call."""
 
     async def use(core: "Core") -> TrustRule:
         now = core.now()
         return await core.database.write(
-            lambda tx: rules.remove_rule(tx, _tenant(tx, tenant), name, now=now, by=_ACTOR)
+            lambda tx: rules.remove_rule(tx, tenant_of(tx, tenant), name, now=now, by=_ACTOR)
         )  # fmt: skip
 
     print(f"Trust rule “{_try(config, data, use).name}” is removed.")
@@ -145,18 +143,11 @@ def _try(config: Path | None, data: Path | None, use: Callable[[Any], Awaitable[
         raise CommandFailed(str(wrong)) from wrong
 
 
-def _tenant(reader: Reader, slug: str) -> Tenant:
-    found = accounts.tenant_by_slug(reader, slug)
-    if found is None:
-        raise CommandFailed(f"there is no tenant {slug[:80]!r}. Make it with `doorward apply`.")
-    return found
-
-
 def _narrowed(tx: Transaction, tenant: str, wish: Wish, resources: Sequence[str]) -> Wish:
     if not resources:
         return wish
     names = {(text.partition("/")[0], text.partition("/")[2]): text for text in resources}
-    return replace(wish, resources=rules.resources_named(tx, _tenant(tx, tenant), names))
+    return replace(wish, resources=rules.resources_named(tx, tenant_of(tx, tenant), names))
 
 
 def _claims(texts: Sequence[str]) -> dict[str, str]:

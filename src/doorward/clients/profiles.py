@@ -28,7 +28,7 @@ class _Rule:
 
 @cache
 def vendor_schemes() -> frozenset[str]:
-    """Return the undotted private-use schemes of known clients, compared by exact string (ruling 2)."""
+    """Return the undotted private-use schemes of known clients, compared by exact string (decision 0077.2)."""
     return frozenset(_load("schemes.json")["schemes"])
 
 
@@ -50,7 +50,7 @@ def verified(redirect_uri: str, client_id: str) -> VerifiedHost | None:
 
 @cache
 def bundled_documents() -> Mapping[str, dict[str, Any]]:
-    """Return copies of vendors' Client ID Metadata Documents by their URL (ruling 9)."""
+    """Return copies of vendors' Client ID Metadata Documents by their URL (decision 0077.9)."""
     return MappingProxyType({entry["client_id"]: entry["document"] for entry in bundled_entries()})
 
 

@@ -1,12 +1,14 @@
-"""Making and ending API keys (``product.md`` C1, C3, C5, C7). The page and the command line call these.
+"""Making and ending API keys (features C1, C3, C5, C7). Page, API and command line call these.
 
-A key never holds more than its owner may do when it is made; what it may do later is decided live at every call.
+A key never holds more than its owner and its maker may do when it is made; what it may do later is decided live at
+every call.
 """
 
 from dataclasses import dataclass
 from typing import Final
 
 from doorward import audit
+from doorward.credentials.key_makers import MEMBER, KeyRefused, Maker, check_end, check_maker, locked
 from doorward.credentials.secret import Fingerprinter, mint_api_key
 from doorward.model import (
     ApiKey,
@@ -15,26 +17,21 @@ from doorward.model import (
     Instant,
     Permission,
     ResourceId,
+    ServerId,
     Status,
     Tenant,
     TenantId,
     User,
     UserId,
 )
+from doorward.protocol import faults
 from doorward.protocol.plain_text import is_visible
 from doorward.storage import api_keys
 from doorward.storage.database import Transaction
 
 MAX_NAME_LENGTH: Final = 64
 
-
-class KeyRefused(Exception):  # noqa: N818  (an answer)
-    """No key was made. ``public`` is for the person, ``reason`` for the log."""
-
-    def __init__(self, public: str, reason: str) -> None:
-        super().__init__(reason)
-        self.public = public
-        self.reason = reason
+__all__ = ["CreatedKey", "KeyRefused", "check_name", "create_api_key", "is_plain_name", "revoke_api_key"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,28 +58,30 @@ def create_api_key(  # noqa: PLR0913  (a key has that many sides)
     fingerprinter: Fingerprinter,
     prefix: str = "dw",
     request_id: str | None = None,
+    servers: frozenset[ServerId] | None = None,
+    networks: tuple[str, ...] = (),
+    maker: Maker = MEMBER,
 ) -> CreatedKey:
-    """Make a key for ``owner`` in ``tenant``; ``scopes=None`` means all that ``rights`` holds.
+    """Make a key for ``owner`` in ``tenant``; ``scopes=None`` means all that owner and maker may do.
 
-    ``rights`` are the owner's live permissions in the tenant, read in this transaction. Raises ``KeyRefused``.
+    ``rights`` are the owner's live permissions in the tenant, read in this transaction; ``networks`` are as
+    ``policy.networks`` writes them. Raises ``KeyRefused``.
     """
-    tx.lock_tenant(tenant.id, for_rights=False)
-    granted = rights if scopes is None else scopes
-    _check_owner(owner, tenant, rights)
-    _check_scopes(granted, rights)
-    if expires_at is not None and expires_at <= now:
-        raise KeyRefused("Choose an expiry in the future.", "expiry is past")
-    if not is_plain_name(name):
-        raise KeyRefused(f"Give the key a name of 1 to {MAX_NAME_LENGTH} ordinary characters.", "name refused")
+    tenant = locked(tx, tenant, for_rights=False)
+    check_maker(tenant.key_policy, maker)
+    granted = _granted(owner, tenant, scopes, rights, maker)
+    check_end(tenant.key_policy, maker, expires_at, now)
     text, shown = mint_api_key(prefix, entropy)
     key = ApiKey(
         id=ApiKeyId(shown.rpartition("_")[2]), tenant_id=tenant.id, user_id=owner.id, created_by=created_by,
-        name=name.strip(),
+        name=check_name(name),
         prefix=shown,
         last_four=text[-4:],
         fingerprint=fingerprinter.of(text),
         scopes=granted,
         resources=resources,
+        servers=servers,
+        networks=networks,
         created_at=now,
         expires_at=expires_at,
     )  # fmt: skip
@@ -99,7 +98,7 @@ def revoke_api_key(
     tx: Transaction, *, tenant_id: TenantId, key_id: ApiKeyId, by: UserId | None, now: Instant,
     request_id: str | None = None,
 ) -> bool:  # fmt: skip
-    """End a key for ever. Returns False where it was ended before or is none of this tenant's."""
+    """End a key for ever, with every secret it has. False where it was ended before or is none of this tenant's."""
     tx.lock_tenant(tenant_id, for_rights=True)
     if not api_keys.revoke_api_key(tx, tenant_id, key_id, now):
         return False
@@ -109,22 +108,37 @@ def revoke_api_key(
     return True
 
 
-def _check_owner(owner: User, tenant: Tenant, rights: frozenset[Permission]) -> None:
-    if owner.status is not Status.ACTIVE or tenant.status is not Status.ACTIVE:
-        raise KeyRefused("This user cannot have keys here.", "owner or tenant is not active")
-    if not rights:
-        raise KeyRefused("This user has no role in this tenant.", "owner has no rights in the tenant")
-
-
-def _check_scopes(granted: frozenset[Permission], rights: frozenset[Permission]) -> None:
-    if not granted:
-        raise KeyRefused("Choose at least one permission.", "no scopes")
-    beyond = sorted(granted - rights)
-    if beyond:
-        raise KeyRefused(f"The owner may not do this: {', '.join(beyond)}.", "scopes beyond the owner's rights")
+def check_name(name: str) -> str:
+    """Return a name as it is kept. Raises ``KeyRefused``."""
+    if not is_plain_name(name):
+        public = f"Give the key a name of 1 to {MAX_NAME_LENGTH} ordinary characters."
+        raise KeyRefused(public, "name refused", field="name")
+    return name.strip()
 
 
 def is_plain_name(name: str) -> bool:
     """Say whether a name is short and free of control, format, bidi and blank characters (E4)."""
     text = name.strip()
     return 0 < len(text) <= MAX_NAME_LENGTH and is_visible(text)
+
+
+def _granted(
+    owner: User, tenant: Tenant, scopes: frozenset[Permission] | None, rights: frozenset[Permission], maker: Maker
+) -> frozenset[Permission]:
+    if owner.status is not Status.ACTIVE or tenant.status is not Status.ACTIVE:
+        raise KeyRefused("This user cannot have keys here.", "owner or tenant is not active", field="user")
+    if not rights:
+        raise KeyRefused("This user has no role in this tenant.", "owner has no rights in the tenant", field="user")
+    limit = maker.limit(owner.id)
+    if scopes is None:
+        scopes = rights if limit is None else rights & limit
+    if not scopes:
+        raise KeyRefused("Choose at least one permission.", "no scopes", field="scopes")
+    beyond = sorted(scopes - rights)
+    if beyond:
+        public = f"The owner may not do this: {', '.join(beyond)}."
+        raise KeyRefused(public, "scopes beyond the owner's rights", fault=faults.KEY_BEYOND, field="scopes")
+    if limit is not None and (more := sorted(scopes - limit)):
+        public = f"You may not do this yourself, so you cannot give it: {', '.join(more)}."
+        raise KeyRefused(public, "scopes beyond the maker's rights", fault=faults.KEY_BEYOND, field="scopes")
+    return scopes

@@ -2,15 +2,24 @@
 
 The kind is told by the form alone, and a credential that fails as what it claims to be is never tried as another
 (I12). Rows are read, never changed; the caller reads revisions first and caches by them (``gateway/live.py``). Expiry,
-audience and the endpoint's tenant depend on the moment and the URL: the caller checks them at every call.
+audience, the endpoint's tenant and where the caller is depend on the moment: they are checked at every call.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from doorward.credentials import secret
 from doorward.credentials.issuer import ACCESS_TOKEN_TYP
+from doorward.credentials.key_expiry import moment
+from doorward.credentials.principals import (
+    Authenticated,
+    Unauthenticated,
+    principal_of_key,
+    principal_of_token,
+    rates_of,
+    require_alive,
+)
 from doorward.credentials.secret import Fingerprinter
 from doorward.credentials.signing_keys import InvalidToken, SigningKeys
 from doorward.model import (
@@ -19,43 +28,27 @@ from doorward.model import (
     ClientId,
     Connection,
     ConnectionId,
-    CredentialKind,
+    Fingerprint,
     Instant,
     Permission,
-    Principal,
-    Rates,
-    Status,
-    SubjectKind,
-    Tenant,
     TenantId,
-    User,
     UserId,
 )
-from doorward.policy.permission import expand
-from doorward.storage import accounts, api_keys, clients, connections, overrides, permissions, servers
+from doorward.policy.networks import Address, inside
+from doorward.storage import api_keys, connections, issued
 from doorward.storage.database import Reader
 
-
-class Unauthenticated(Exception):  # noqa: N818  (what the caller is)
-    """No principal. ``reason`` is private: to the caller all of them are one answer (I2, I3)."""
-
-    def __init__(self, reason: str) -> None:
-        super().__init__(reason)
-        self.reason = reason
+__all__ = ["Authenticated", "Damaged", "Door", "Unauthenticated", "key_by_secret", "require_address"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Authenticated:
-    """A principal, and what its credential is bound to."""
+class Damaged(Unauthenticated):
+    """The checksum is wrong: no key has this form, so whoever holds it may be told to copy it again."""
 
-    principal: Principal
-    audience: str | None
-    """The URL an access token is for; None for API keys."""
-    not_before: Instant
-    identity: frozenset[str] = frozenset()
-    """What the token's client may be told of the person: ``openid``, ``profile``, ``email``."""
-    rates: Rates = Rates()
-    """What the tenant says of how often may be called."""
+
+def require_address(networks: tuple[str, ...], address: Address | None) -> None:
+    """Refuse a credential that comes from elsewhere than it is for. Raises ``Unauthenticated``."""
+    if not inside(address, networks):
+        raise Unauthenticated(f"the key is not for {'an unknown address' if address is None else address}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,15 +69,23 @@ class Door:
             return self._api_key(reader, token, now)
         return self._access_token(reader, keys, token, now)
 
+    def admit(self, reader: Reader, token: str, *, now: Instant, address: Address | None) -> Authenticated:
+        """Return who presents ``token`` from ``address`` (None: unknown) at this moment. Raises ``Unauthenticated``."""
+        found = self.authenticate(reader, token, now=now)
+        require_address(found.networks, address)
+        return found
+
     def _api_key(self, reader: Reader, token: str, now: Instant) -> Authenticated:
         if not secret.well_formed(token, self.prefix):
-            raise Unauthenticated("api key is damaged (checksum)")
-        key = api_keys.api_key_by_fingerprint(reader, self.fingerprinter.of(token))
-        if key is None:
-            raise Unauthenticated("unknown api key")
+            raise Damaged("api key is damaged (checksum)")
+        key, ends_at = key_by_secret(reader, self.fingerprinter.of(token), now)
         principal = principal_of_key(reader, key, now)
-        rates = _rates(reader, principal)
-        return Authenticated(principal=principal, audience=None, not_before=key.created_at, rates=rates)
+        if ends_at is not None:
+            principal = replace(principal, expires_at=min(ends_at, principal.expires_at or ends_at))
+        return Authenticated(
+            principal=principal, audience=None, not_before=key.created_at, rates=rates_of(reader, principal),
+            networks=key.networks,
+        )  # fmt: skip
 
     def _access_token(self, reader: Reader, keys: SigningKeys, token: str, now: Instant) -> Authenticated:
         try:
@@ -95,9 +96,9 @@ class Door:
         if said.expires_at <= now:
             raise Unauthenticated("access token has expired")
         connection = _live_connection(reader, said, now)
-        if connections.access_token_revoked(reader, said.token_id):
+        if issued.access_token_revoked(reader, said.token_id):
             raise Unauthenticated(f"access token {said.token_id} was revoked")
-        principal = _principal_of_connection(
+        principal = principal_of_token(
             reader,
             connection,
             scopes=said.scopes & connection.scopes,
@@ -108,99 +109,25 @@ class Door:
             audience=said.audience,
             not_before=said.issued_at,
             identity=connection.identity & said.scopes,
-            rates=_rates(reader, principal),
+            rates=rates_of(reader, principal),
         )
 
 
-def principal_of_key(reader: Reader, key: ApiKey, now: Instant) -> Principal:
-    """Return who comes with ``key``, now. Raises ``Unauthenticated``."""
-    if key.revoked_at is not None:
-        raise Unauthenticated(f"api key {key.id} is revoked")
-    if key.expires_at is not None and key.expires_at <= now:
-        raise Unauthenticated(f"api key {key.id} has expired")
-    user, tenant = _owner(reader, key.user_id, key.tenant_id)
-    return Principal(
-        **_shared(reader, user, tenant, SubjectKind.KEY, key.id),
-        credential=CredentialKind.API_KEY,
-        credential_id=key.id,
-        credential_name=key.name,
-        client_id=None,
-        scopes=key.scopes,
-        declined=frozenset(),
-        can_step_up=False,
-        resources=key.resources,
-        servers=servers.servers_of_tenant(reader, tenant.id),
-        expires_at=key.expires_at,
-    )
+def key_by_secret(reader: Reader, fingerprint: Fingerprint, now: Instant) -> tuple[ApiKey, Instant | None]:
+    """Return the key that has this secret, or had it before: then with the end of that secret.
 
-
-def principal_of_connection(reader: Reader, connection: Connection, now: Instant) -> Principal:
-    """Return who comes with the best access token that ``connection`` can get now. Raises ``Unauthenticated``."""
-    _require_alive(connection, now)
-    return _principal_of_connection(reader, connection, scopes=connection.scopes, expires_at=connection.expires_at)
-
-
-def principal_of_person(reader: Reader, user_id: UserId, tenant_id: TenantId) -> Principal:
-    """Return a person as if a credential had granted all that there is: to look at, never to let anybody in.
-
-    Raises ``Unauthenticated`` where user or tenant is not active.
+    Raises ``Unauthenticated``. What the key itself is good for is another question.
     """
-    user, tenant = _owner(reader, user_id, tenant_id)
-    return Principal(
-        **_shared(reader, user, tenant, None, ""),
-        credential=CredentialKind.ACCESS_TOKEN,
-        credential_id="",
-        credential_name="",
-        client_id=None,
-        scopes=frozenset(entry.permission for entry in permissions.catalogue(reader)),
-        declined=frozenset(),
-        can_step_up=False,
-        resources=None,
-        servers=servers.servers_of_tenant(reader, tenant.id),
-        expires_at=None,
-    )
-
-
-def principal_of_bearer(
-    reader: Reader, user_id: UserId, tenant_id: TenantId, *, system: str, scopes: frozenset[Permission],
-    expires_at: Instant | None,
-) -> tuple[Principal, Rates]:  # fmt: skip
-    """Return a person that another system vouches for, by a bearer of its own. Raises ``Unauthenticated``."""
-    user, tenant = _owner(reader, user_id, tenant_id)
-    principal = Principal(
-        **_shared(reader, user, tenant, None, ""),
-        credential=CredentialKind.EXTERNAL,
-        credential_id=f"{system}:{user.id}",
-        credential_name=system,
-        client_id=None,
-        scopes=scopes,
-        declined=frozenset(),
-        can_step_up=False,
-        resources=None,
-        servers=servers.servers_of_tenant(reader, tenant.id),
-        expires_at=expires_at,
-    )
-    return principal, _rates(reader, principal)
-
-
-def _principal_of_connection(
-    reader: Reader, connection: Connection, *, scopes: frozenset[Permission], expires_at: Instant
-) -> Principal:
-    user, tenant = _owner(reader, connection.user_id, connection.tenant_id)
-    return Principal(
-        **_shared(reader, user, tenant, SubjectKind.CONNECTION, connection.id),
-        credential=CredentialKind.ACCESS_TOKEN,
-        credential_id=connection.id,
-        credential_name=_client_name(reader, connection.client_id),
-        client_id=connection.client_id,
-        scopes=scopes,
-        declined=connection.declined,
-        # Who only wanted to know who somebody is may not learn what tools there are.
-        can_step_up=bool(connection.scopes),
-        resources=connection.resources,
-        servers=servers.servers_of_tenant(reader, tenant.id) & {connection.server_id},
-        expires_at=expires_at,
-    )
+    key = api_keys.api_key_by_fingerprint(reader, fingerprint)
+    if key is not None:
+        return key, None
+    old = api_keys.old_secret(reader, fingerprint)
+    if old is None:
+        raise Unauthenticated("unknown api key")
+    key = api_keys.api_key_by_id(reader, old.tenant_id, old.key_id)
+    if key is None or old.ends_at <= now:
+        raise Unauthenticated(f"api key {old.key_id} has another secret since {moment(old.replaced_at)}")
+    return key, old.ends_at
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -246,59 +173,8 @@ def _live_connection(reader: Reader, said: _Said, now: Instant) -> Connection:
     connection = connections.connection_by_id(reader, said.connection_id)
     if connection is None:
         raise Unauthenticated("no such connection")
-    _require_alive(connection, now)
+    require_alive(connection, now)
     bound = (connection.user_id, connection.client_id, connection.tenant_id, connection.resource)
     if bound != (said.user_id, said.client_id, said.tenant_id, said.audience):
         raise Unauthenticated(f"connection {connection.id} is bound otherwise")
     return connection
-
-
-def _require_alive(connection: Connection, now: Instant) -> None:
-    if connection.activated_at is None:
-        raise Unauthenticated(f"connection {connection.id} is approved only: its client never redeemed the code")
-    if connection.revoked_at is not None:
-        raise Unauthenticated(f"connection {connection.id} was revoked: {connection.revoked_reason}")
-    if connection.expires_at <= now:
-        raise Unauthenticated(f"connection {connection.id} has ended")
-
-
-def _owner(reader: Reader, user_id: UserId, tenant_id: TenantId) -> tuple[User, Tenant]:
-    user, tenant = accounts.user_by_id(reader, user_id), accounts.tenant_by_id(reader, tenant_id)
-    if user is None or user.status is not Status.ACTIVE:
-        raise Unauthenticated(f"user {user_id} is not active")
-    if tenant is None or tenant.status is not Status.ACTIVE:
-        raise Unauthenticated(f"tenant {tenant_id} is not active")
-    if not permissions.is_member(reader, tenant_id, user_id):
-        # Who was taken out of a tenant must not even learn its name from a credential that was forgotten (I5).
-        raise Unauthenticated(f"user {user_id} is no member of {tenant_id} any more")
-    return user, tenant
-
-
-def _rates(reader: Reader, principal: Principal) -> Rates:
-    tenant = accounts.tenant_by_id(reader, principal.tenant_id)
-    return Rates() if tenant is None else tenant.rates
-
-
-def _shared(reader: Reader, user: User, tenant: Tenant, kind: SubjectKind | None, credential_id: str) -> dict[str, Any]:
-    catalogue = [entry.permission for entry in permissions.catalogue(reader)]
-    placed = permissions.placed_permissions(reader, tenant.id, user.id)
-    return {
-        "user_id": user.id,
-        "user_email": user.email,
-        "user_name": user.name,
-        "tenant_id": tenant.id,
-        "tenant_slug": tenant.slug,
-        "tenant_name": tenant.name,
-        "permissions": expand(permissions.role_permissions(reader, tenant.id, user.id), catalogue),
-        "placed": tuple((node, expand(patterns, catalogue)) for node, patterns in sorted(placed.items())),
-        "overrides": overrides.overrides_for(reader, tenant.id, user.id, kind, credential_id),
-    }
-
-
-def _client_name(reader: Reader, client_id: ClientId) -> str:
-    client = clients.client_by_id(reader, client_id)
-    if client is None:
-        raise Unauthenticated(f"client {client_id} is gone")
-    if client.status is not Status.ACTIVE:
-        raise Unauthenticated(f"client {client_id} is disabled")
-    return client.name

@@ -37,6 +37,8 @@ def _signed(assertion: SignedJwt, key: Mapping[str, str]) -> bool:
 
 
 def _imported(key: Mapping[str, str]) -> ECKey | RSAKey:
-    made: ECKey | RSAKey = ECKey.import_key(dict(key)) if key["kty"] == "EC" else RSAKey.import_key(dict(key))
+    # Without alg: what it may sign was decided before (signed_jwt.candidates), and the library need not read it again.
+    bare: dict[str, str | list[str]] = {name: value for name, value in key.items() if name != "alg"}
+    made: ECKey | RSAKey = ECKey.import_key(bare) if key["kty"] == "EC" else RSAKey.import_key(bare)
     _ = made.public_key  # importing is lazy: this reads the numbers
     return made

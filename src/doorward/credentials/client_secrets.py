@@ -1,7 +1,7 @@
 """The secrets of confidential clients: a new one beside the old, and an end for the old one (C28)."""
 
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 from typing_extensions import override
 
@@ -32,9 +32,9 @@ class NewSecret:
 
 
 def add_client_secret(
-    tx: Transaction, client_id: ClientId, *, now: Instant, entropy: Entropy, fingerprinter: Fingerprinter
+    tx: Transaction, client_id: ClientId, *, now: Instant, entropy: Entropy, fingerprinter: Fingerprinter, **by: Any
 ) -> NewSecret:
-    """Make one more secret; those there are stay good. Raises ``SecretRefused``."""
+    """Make one more secret; those there are stay good. ``by`` is for the audit event. Raises ``SecretRefused``."""
     client = _with_secrets(tx, client_id)
     if sum(is_live(secret, now) for secret in clients.client_secrets_of(tx, client.id)) >= MAX_LIVE:
         raise SecretRefused(f"client {client.id} has {MAX_LIVE} secrets already. Retire one first.")
@@ -42,7 +42,7 @@ def add_client_secret(
     fingerprint = fingerprinter.of(text)
     made = ClientSecret(id=clients.secret_id(fingerprint), client_id=client.id, fingerprint=fingerprint, created_at=now)
     clients.insert_client_secret(tx, made)
-    audit.record(tx, name="client_secret:created", at=now, subject=client.id, detail={"secret": made.id})
+    audit.record(tx, name="client_secret:created", at=now, subject=client.id, detail={"secret": made.id}, **by)
     return NewSecret(text=text, secret=made)
 
 
@@ -52,11 +52,11 @@ def secrets_of(reader: Reader, client_id: ClientId) -> list[ClientSecret]:
 
 
 def retire_client_secret(
-    tx: Transaction, client_id: ClientId, secret_id: str, until: Instant, *, now: Instant
+    tx: Transaction, client_id: ClientId, secret_id: str, until: Instant, *, now: Instant, **by: Any
 ) -> ClientSecret:
     """Let a secret be good until ``until`` and never again; return what it was.
 
-    An end is never put off, so that nothing which was ended comes back. Raises ``SecretRefused``.
+    An end is never put off, so that nothing which was ended comes back. ``by`` is for the audit event. Raises ``SecretRefused``.
     """
     client = _with_secrets(tx, client_id)
     known = {secret.id: secret for secret in clients.client_secrets_of(tx, client.id)}
@@ -68,7 +68,7 @@ def retire_client_secret(
     if before.expires_at is not None and before.expires_at <= max(until, now):
         raise SecretRefused(f"secret {secret_id} ends earlier already.")
     clients.retire_client_secret(tx, client.id, secret_id, until)
-    audit.record(tx, name="client_secret:retired", at=now, subject=client.id, detail={"secret": secret_id})
+    audit.record(tx, name="client_secret:retired", at=now, subject=client.id, detail={"secret": secret_id}, **by)
     return before
 
 
@@ -81,6 +81,8 @@ def _with_secrets(reader: Reader, client_id: ClientId) -> Client:
     client = clients.client_by_id(reader, client_id)
     if client is None:
         raise SecretRefused(f"there is no client {client_id[:80]!r}. `doorward apply` prints the ids.")
+    if client.deleted_at is not None:
+        raise SecretRefused(f"client {client.id} was deleted.")
     if client.auth_method not in (ClientAuthMethod.SECRET_BASIC, ClientAuthMethod.SECRET_POST):
         raise SecretRefused(f"client {client.id} uses no secret ({client.auth_method}).")
     return client

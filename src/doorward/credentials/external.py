@@ -8,7 +8,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from doorward.credentials.authenticate import Authenticated, Unauthenticated, principal_of_bearer
+from doorward.credentials.principals import Authenticated, Unauthenticated, principal_of_bearer
 from doorward.credentials.secret import SecretKind
 from doorward.model import SECOND, Instant, Permission
 from doorward.storage import accounts

@@ -73,7 +73,7 @@ class TokenIssuer:
         entropy: Entropy,
         client_id: ClientId | None = None,
     ) -> str:
-        """Return what the upstream learns of the caller: at most 60 s, for that upstream only (``product.md`` D6).
+        """Return what the upstream learns of the caller: at most 60 s, for that upstream only (feature D6).
 
         ``resources`` names the roots of what the call may touch as ``{"type", "key"}``, None means the whole tenant;
         ``scopes`` hold in all of it.

@@ -35,6 +35,8 @@ class SecretKind(StrEnum):
     DEVICE_CODE = "dwd"
     REGISTRATION = "dwg"
     """RFC 7592: a client's own registration."""
+    LINK = "dwl"
+    """In a mail: see ``accounts.links``."""
     API_KEY = "dw"
 
 
@@ -53,7 +55,12 @@ def mint_api_key(prefix: str, entropy: Entropy) -> tuple[str, str]:
 
     One ``_`` only, so that a double click selects the whole key.
     """
-    shown = f"{prefix}_{_base62(entropy(KEY_ID_BYTES), KEY_ID_LENGTH)}"
+    return mint_for_api_key(prefix, _base62(entropy(KEY_ID_BYTES), KEY_ID_LENGTH), entropy)
+
+
+def mint_for_api_key(prefix: str, key_id: str, entropy: Entropy) -> tuple[str, str]:
+    """Return the same for a key that has its id already: a new secret for it."""
+    shown = f"{prefix}_{key_id}"
     return _sealed(shown + _base62(entropy(SECRET_BYTES), SECRET_LENGTH)), shown
 
 

@@ -1,4 +1,4 @@
-"""Making, changing and removing trust rules (``product.md`` B18). Each change ends what the rule had let in before."""
+"""Making, changing and removing trust rules (feature B18). Each change ends what the rule had let in before."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace

@@ -1,4 +1,4 @@
-"""Credentials that the gateway shows to upstreams (``product.md`` D6): sealed at rest, bound to their name, never shown."""
+"""Credentials that the gateway shows to upstreams (feature D6): sealed at rest, bound to their name, never shown."""
 
 import re
 from typing import Final
@@ -22,6 +22,11 @@ def seal(name: str, value: str, *, sealer: Sealer, entropy: Entropy) -> str:
     """Return ``value`` sealed under ``name``. Raises ``SecretRefused`` for what cannot be one."""
     if NAME.fullmatch(name) is None:
         raise SecretRefused("not a name for a secret. Use letters, digits, _, - and ., a letter first.")
+    return seal_own(name, value, sealer=sealer, entropy=entropy)
+
+
+def seal_own(name: str, value: str, *, sealer: Sealer, entropy: Entropy) -> str:
+    """The same under a name that no operator can choose: of a server that a tenant added."""
     if not value or "\0" in value or len(value.encode()) > MAX_BYTES:
         raise SecretRefused("no value, or one that is too long. Write the secret to standard input.")
     return sealer.seal(LABEL, value.encode(), aad=name.encode(), entropy=entropy)

@@ -10,15 +10,16 @@ from doorward.authserver.attempts import Attempt, Seen, State
 from doorward.authserver.clients import ClientDirectory
 from doorward.clients import profiles, stops
 from doorward.clients.stops import Advice
-from doorward.model import ClientId, Instant, Permission, Tenant, TenantId, User, UserId
-from doorward.policy.permission import expand
+from doorward.dashboard import tenant_desk
+from doorward.model import ClientId, Instant, Session, Tenant, User, UserId
 from doorward.protocol import faults
-from doorward.storage import accounts, permissions
+from doorward.rights import MANAGE_CLIENTS
+from doorward.storage import accounts
 from doorward.storage.attempts import Step
 from doorward.storage.database import Reader
 
-MANAGE: Final = Permission("clients:manage")
-"""What it takes to see a tenant's attempts and to speak for it."""
+OWN: Final = "-"
+"""Stands for no tenant: one's own attempts."""
 SHOWN: Final = 100
 TITLES: Final = {
     Step.KNOCKED: "Came without a valid token",
@@ -81,18 +82,13 @@ class Waiting:
     host: str | None
 
 
-def may_decide(reader: Reader, tenant_id: TenantId, user_id: UserId) -> bool:
-    """Say whether this person speaks for the tenant about clients, now."""
-    return MANAGE in expand(permissions.role_permissions(reader, tenant_id, user_id), {MANAGE})
+def place(reader: Reader, here: tuple[Session, User], slug: str) -> Place:
+    """Return what this person is shown: the tenant of this slug, the first one that they administer, or their own.
 
-
-def place(reader: Reader, user: User, slug: str) -> Place:
-    """Return what this person is shown: the tenant of this slug, the first one that they administer, or their own."""
-    found = [
-        tenant for tenant, _ in accounts.memberships_of_user(reader, user.id) if may_decide(reader, tenant.id, user.id)
-    ]
-    chosen = next((tenant for tenant in found if tenant.slug == slug), found[0] if found and slug != "-" else None)
-    return Place(user, chosen, found)
+    Raises ``Refused`` for a tenant that they do not administer.
+    """
+    chosen, found = tenant_desk.place_if_any(reader, here, "" if slug == OWN else slug, (MANAGE_CLIENTS,))
+    return Place(here[1], None if slug == OWN else chosen, found)
 
 
 def rows(reader: Reader, here: Place, now: Instant) -> list[Row]:

@@ -1,6 +1,6 @@
 """``/settings/attempts``: how far clients got, and the administrator's word where one is waited for (A8, B3)."""
 
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 from typing import Final
 
 from starlette.exceptions import HTTPException
@@ -8,45 +8,37 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from doorward.accounts import ways_in
 from doorward.authserver import client_verdicts
 from doorward.authserver.admission import Admission
 from doorward.authserver.client_verdicts import VerdictRefused, Word
 from doorward.authserver.clients import ClientDirectory
 from doorward.dashboard import attempt_list
 from doorward.dashboard.attempt_list import Place
-from doorward.dashboard.signed_in import SignedIn, see_other, sign_in_first
+from doorward.dashboard.desk import Desk, SettingsPage
+from doorward.dashboard.signed_in import see_other, sign_in_first
 from doorward.model import ClientId, Instant, Tenant
 from doorward.protocol import faults
+from doorward.rights import MANAGE_CLIENTS, may
 from doorward.storage import accounts
-from doorward.storage.database import Database, Reader, Transaction
+from doorward.storage.database import Reader, Transaction
 from doorward.web import request_id
 from doorward.web.forms import Form, read_form
 from doorward.web.origin import require_same_origin
-from doorward.web.pages import Pages
 from doorward.web.refused import Refused
 
 PATH: Final = "/settings/attempts"
 _WHAT: Final = frozenset({"client", "host", "redirect"})
 
 
-class AttemptsPage:
+class AttemptsPage(SettingsPage):
     """The surface."""
 
-    def __init__(  # noqa: PLR0913
-        self,
-        *,
-        pages: Pages,
-        signed_in: SignedIn,
-        database: Database,
-        now: Callable[[], Instant],
-        public_url: str,
-        directory: ClientDirectory,
-        admission: Admission,
-        vendor_schemes: Collection[str],
+    def __init__(
+        self, desk: Desk, *, directory: ClientDirectory, admission: Admission, vendor_schemes: Collection[str]
     ) -> None:
-        self._pages, self._signed_in, self._database, self._now = pages, signed_in, database, now
-        self._public_url, self._directory, self._admission = public_url, directory, admission
-        self._schemes = vendor_schemes
+        super().__init__(desk)
+        self._directory, self._admission, self._schemes = directory, admission, vendor_schemes
 
     def routes(self) -> list[Route]:
         """Return the routes of this surface."""
@@ -62,7 +54,7 @@ class AttemptsPage:
             return sign_in_first(PATH)
         user, slug, now = here[1], request.query_params.get("tenant", ""), self._now()
         place, rows, waiting = await self._database.read_long(
-            lambda reader: self._looked(reader, attempt_list.place(reader, user, slug), now)
+            lambda reader: self._looked(reader, attempt_list.place(reader, here, slug), now)
         )
         return self._pages.render(
             "attempts.html", here=PATH, place=place, rows=rows, waiting=waiting,
@@ -77,7 +69,7 @@ class AttemptsPage:
         user, slug, now = here[1], request.query_params.get("tenant", ""), self._now()
         wanted = request.path_params["attempt_id"]
         place, rows, _ = await self._database.read_long(
-            lambda reader: self._looked(reader, attempt_list.place(reader, user, slug), now)
+            lambda reader: self._looked(reader, attempt_list.place(reader, here, slug), now)
         )
         row = next((row for row in rows if row.attempt.id == wanted), None)
         if row is None:
@@ -104,13 +96,12 @@ class AttemptsPage:
 
     def _decided(self, tx: Transaction, request: Request, sent: Form, *, allowed: bool) -> str:
         """Say it in the tenant of the form, as far as this person may now."""
-        here = self._signed_in.find_in(tx, request)
-        if here is None:
-            raise Refused(faults.SIGNED_OUT, status=403, reason="session ended meanwhile")
+        here = self._signed_in.require_in(tx, request)
         tenant = self._tenant(tx, sent.one("tenant"))
         tx.lock_tenant(tenant.id, for_rights=True)
-        if not attempt_list.may_decide(tx, tenant.id, here[1].id):
+        if not may(tx, tenant.id, here[1].id, MANAGE_CLIENTS):
             raise _no_right()
+        ways_in.require_open(tx, here[0], tenant.id)
         word = Word(
             allowed=allowed, tenant_id=tenant.id, by=here[1].id, now=self._now(), request_id=request_id.of(request)
         )
@@ -136,7 +127,7 @@ class AttemptsPage:
     def _tenant(reader: Reader, slug: str) -> Tenant:
         tenant = accounts.tenant_by_slug(reader, slug)
         if tenant is None:
-            raise _no_right()  # in the same words as one that exists (ruling 8)
+            raise _no_right()  # in the same words as one that exists (decision 0077.8)
         return tenant
 
 

@@ -1,192 +1,130 @@
-"""``/settings/keys``: the person's own API keys, the form for a new one, and the way to end one (C1, C2, C4, C5)."""
+"""``/settings/keys``: the person's own API keys and the form for a new one (C1, C2, C4). What becomes of one: ``key_page``."""
 
 import re
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import replace
 from typing import Final
 
-from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from doorward.credentials.api_keys import CreatedKey, KeyRefused, create_api_key, revoke_api_key
-from doorward.credentials.secret import Fingerprinter, base64url
+from doorward.accounts import ways_in
+from doorward.clients import guides
+from doorward.credentials.api_keys import KeyRefused
+from doorward.credentials.key_wishes import issue_key
 from doorward.dashboard import key_form
+from doorward.dashboard.key_desk import PATH, KeyDesk, Made
 from doorward.dashboard.key_form import Choices, KeyForm
-from doorward.dashboard.key_list import ListedKey, listed, own_key
-from doorward.dashboard.signed_in import SignedIn, see_other, sign_in_first
-from doorward.model import Entropy, Instant, Permission, RequestId, Session, Tenant, User
+from doorward.dashboard.key_list import listed
+from doorward.dashboard.key_page import KeyPage
+from doorward.dashboard.key_preview import preview
+from doorward.dashboard.once_forms import nonce_of
+from doorward.dashboard.signed_in import sign_in_first
+from doorward.model import User
 from doorward.protocol import faults
-from doorward.protocol.endpoints import Endpoint, Endpoints
-from doorward.storage import servers
-from doorward.storage.connections import claim_request
-from doorward.storage.database import Database, Reader, Transaction
+from doorward.storage.api_key_lists import START
+from doorward.storage.database import Transaction
 from doorward.web import request_id
 from doorward.web.forms import Form, read_form
 from doorward.web.origin import require_same_origin
-from doorward.web.pages import Pages
 from doorward.web.refused import Refused
 
-PATH: Final = "/settings/keys"
-_NONCE: Final = re.compile(r"[A-Za-z0-9_-]{22}")
-_NONCE_BYTES: Final = 16
-
-
-@dataclass(frozen=True, slots=True)
-class _Made:
-    """A key that exists since a moment ago, where it works, and a server to try it on (None: no server yet)."""
-
-    created: CreatedKey
-    tenant: Tenant
-    endpoint: Endpoint | None
+SHOW: Final = "show"
+"""The button that only tells what the key could do."""
+_CURSOR: Final = re.compile(r"([0-9]{1,18})-([0-9A-Za-z_-]{1,40})")
 
 
 class KeysPage:
-    """The surface. ``prefix`` is what every API key begins with."""
+    """The surface."""
 
-    def __init__(  # noqa: PLR0913
-        self,
-        *,
-        pages: Pages,
-        signed_in: SignedIn,
-        database: Database,
-        fingerprinter: Fingerprinter,
-        now: Callable[[], Instant],
-        entropy: Entropy,
-        public_url: str,
-        prefix: str = "dw",
-    ) -> None:
-        self._pages = pages
-        self._signed_in = signed_in
-        self._database = database
-        self._fingerprinter = fingerprinter
-        self._now = now
-        self._entropy = entropy
-        self._public_url = public_url
-        self._prefix = prefix
+    def __init__(self, desk: KeyDesk) -> None:
+        self._desk = desk
 
     def routes(self) -> list[Route]:
         """Return the routes of this surface."""
         return [
             Route(PATH, self._show, methods=["GET"]),
             Route(PATH, self._create, methods=["POST"]),
-            Route(f"{PATH}/{{key_id}}/revoke", self._ask_to_revoke, methods=["GET"]),
-            Route(f"{PATH}/{{key_id}}/revoke", self._revoke, methods=["POST"]),
+            *KeyPage(self._desk).routes(),
         ]
 
     async def _show(self, request: Request) -> Response:
-        here = await self._signed_in.find(request)
+        here = await self._desk.signed_in.find(request)
         if here is None:
             return sign_in_first(PATH)
         offered = await self._offered(here[1], request.query_params.get("tenant", ""))
-        return await self._page(here[1], offered, key_form.blank(offered), revoked=request.query_params.get("revoked"))
+        return await self._page(here[1], offered, key_form.blank(offered), query=request.query_params)
 
     async def _create(self, request: Request) -> Response:
-        require_same_origin(request, self._public_url)
+        require_same_origin(request, self._desk.public_url)
         sent = await read_form(request)
-        here = await self._signed_in.find(request)
+        here = await self._desk.signed_in.find(request)
         if here is None:
             return sign_in_first(PATH)
-        nonce, now = sent.one("form"), self._now()
-        if not _NONCE.fullmatch(nonce):
-            raise Refused(faults.FORM_EXPIRED, status=400, reason="no form nonce of ours")
-        form = key_form.checked(_read(sent))
-        offered = await self._offered(here[1], sent.one("tenant"))
+        nonce, slug = nonce_of(sent.one("form")), sent.one("tenant")
+        offered = await self._offered(here[1], slug)
+        if sent.one("what") == SHOW:
+            return await self._page(here[1], offered, _shown(key_form.read(sent), sent, slug))
+        form = key_form.checked(key_form.read(sent))
+        if offered.tenant is not None and offered.tenant.slug == slug and sent.one("shown") not in {"", slug}:
+            # Of another tenant: what it offers is seen before it is given.
+            form = replace(
+                _shown(form, sent, slug),
+                errors={"": "You chose another tenant. Look at what it offers, then create the key."},
+            )
         if form.errors:
             return await self._page(here[1], offered, form, status=422)
         try:
-            made = await self._database.write(lambda tx: self._make(tx, request, nonce, sent.one("tenant"), form, now))
+            made = await self._desk.database.write(lambda tx: self._make(tx, request, nonce, slug, form))
         except KeyRefused as refused:
-            again = KeyForm(name=form.name, scopes=form.scopes, expiry=form.expiry, errors={"": refused.public})
-            return await self._page(here[1], offered, again, status=422)
-        return self._pages.render("key_created.html", here=PATH, made=made, **await self._signed_in.shell(here[1]))
+            return await self._page(here[1], offered, key_form.refused(form, refused), status=422)
+        return await self._desk.told(here[1], made, rotated=False)
 
-    async def _ask_to_revoke(self, request: Request) -> Response:
-        here = await self._signed_in.find(request)
-        if here is None:
-            return sign_in_first(PATH)
-        row = await self._own(here[1], request)
-        if row.gone:
-            return see_other(PATH)
-        return self._pages.render("key_revoke.html", here=PATH, row=row, **await self._signed_in.shell(here[1]))
-
-    async def _revoke(self, request: Request) -> Response:
-        require_same_origin(request, self._public_url)
-        here = await self._signed_in.find(request)
-        if here is None:
-            return sign_in_first(PATH)
-        row, user, now = await self._own(here[1], request), here[1], self._now()
-        await self._database.write(
-            lambda tx: revoke_api_key(
-                tx,
-                tenant_id=row.key.tenant_id,
-                key_id=row.key.id,
-                by=user.id,
-                now=now,
-                request_id=request_id.of(request),
-            )
-        )
-        return see_other(f"{PATH}?revoked={row.key.id}")
-
-    def _make(self, tx: Transaction, request: Request, nonce: str, slug: str, form: KeyForm, now: Instant) -> _Made:
+    def _make(self, tx: Transaction, request: Request, nonce: str, slug: str, form: KeyForm) -> Made:
         """Make the key once per form that was shown, with the rights that its owner has at this moment."""
-        session, user = self._session(tx, request)
-        if not claim_request(tx, RequestId(f"key-form/{session.id}/{nonce}"), now, session.expires_at):
-            raise Refused(faults.KEY_MADE_ALREADY, status=409, reason="form sent twice")
+        session, user = self._desk.once(tx, request, nonce)
         offered = key_form.choices(tx, user, slug)
-        if offered.tenant is None or not slug:
+        if offered.tenant is None or offered.maker is None or not slug:
             raise Refused(faults.FORM_EXPIRED, status=400, reason="tenant is none of this user's")
-        created = create_api_key(
-            tx, owner=user, tenant=offered.tenant, created_by=user.id, name=form.name,
-            scopes=frozenset(Permission(scope) for scope in form.scopes), resources=None,
-            expires_at=key_form.end_of(form.expiry, now), rights=offered.rights, now=now, entropy=self._entropy,
-            fingerprinter=self._fingerprinter, prefix=self._prefix, request_id=request_id.of(request),
+        ways_in.require_open(tx, session, offered.tenant.id)
+        issued = issue_key(
+            tx, key_form.wish_of(form), tenant=offered.tenant, maker=offered.maker, now=self._desk.now(),
+            request_id=request_id.of(request), **self._desk.minting(),
         )  # fmt: skip
-        return _Made(created, offered.tenant, self._endpoint(tx, offered.tenant))
-
-    def _session(self, tx: Transaction, request: Request) -> tuple[Session, User]:
-        here = self._signed_in.find_in(tx, request)
-        if here is None:
-            raise Refused(faults.SIGNED_OUT, status=403, reason="session ended meanwhile")
-        return here
-
-    def _endpoint(self, reader: Reader, tenant: Tenant) -> Endpoint | None:
-        """Return the URL of the first server that the tenant has, for the snippets."""
-        all_servers, enabled = servers.servers(reader), servers.servers_of_tenant(reader, tenant.id)
-        endpoints = Endpoints(public_url=self._public_url, servers=all_servers)
-        found = (endpoints.of_tenant(server, tenant.slug) for server in all_servers if server.id in enabled)
-        return next((endpoint for endpoint in found if endpoint is not None), None)
+        return Made(issued.created, offered.tenant, self._desk.endpoint(tx, offered.tenant), form.client)
 
     async def _offered(self, user: User, slug: str) -> Choices:
-        return await self._database.read_long(lambda reader: key_form.choices(reader, user, slug))
-
-    async def _own(self, user: User, request: Request) -> ListedKey:
-        key_id, now = request.path_params["key_id"], self._now()
-        row = await self._database.read_long(lambda reader: own_key(reader, user.id, key_id, now))
-        if row is None:
-            raise HTTPException(404)
-        return row
+        return await self._desk.database.read_long(lambda reader: key_form.choices(reader, user, slug))
 
     async def _page(
-        self, user: User, offered: Choices, form: KeyForm, *, revoked: str | None = None, status: int = 200
+        self, user: User, offered: Choices, form: KeyForm, *, query: Mapping[str, str] | None = None, status: int = 200
     ) -> Response:
-        now = self._now()
-        rows = await self._database.read_long(lambda reader: listed(reader, user, now))
-        return self._pages.render(
+        now, asked = self._desk.now(), query or {}
+        cursor = _CURSOR.fullmatch(asked.get("after", ""))
+        after = START if cursor is None else (int(cursor[1]), cursor[2])
+        rows, following = await self._desk.database.read_long(lambda reader: listed(reader, user, now, after))
+        told = await self._desk.database.read_long(lambda reader: preview(reader, offered, form, now))
+        return self._desk.pages.render(
             "keys.html",
             status=status,
             here=PATH,
-            **await self._signed_in.shell(user),
+            **await self._desk.signed_in.shell(user),
             rows=rows,
+            following=following,
+            later=cursor is not None,
             in_use=sum(not row.gone for row in rows),
-            ended=next((row for row in rows if row.key.id == revoked and row.state == "revoked"), None),
+            ended=next((row for row in rows if row.key.id == asked.get("revoked") and row.state == "revoked"), None),
             offered=offered,
             form=form,
-            expiries=key_form.EXPIRIES,
-            nonce=base64url(self._entropy(_NONCE_BYTES)),
+            told=told,
+            guides=[each for each in guides.guides().values() if "key" not in each.cannot],
+            nonce=self._desk.new_nonce(),
         )
 
 
-def _read(sent: Form) -> KeyForm:
-    return KeyForm(name=sent.one("name")[:200], scopes=frozenset(sent.many("scope")), expiry=sent.one("expiry"))
+def _shown(form: KeyForm, sent: Form, slug: str) -> KeyForm:
+    """Return the form as it is shown for the tenant that is chosen: places and servers of another one are not there."""
+    if sent.one("shown") in {"", slug}:
+        return form
+    return replace(form, places=frozenset(), servers=frozenset())

@@ -1,6 +1,6 @@
-"""``/settings/why``: why a call is allowed or denied, for whoever may ask in a tenant (``product.md`` D7)."""
+"""``/settings/why``: why a call is allowed or denied, for whoever may ask in a tenant (feature D7)."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -8,20 +8,23 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from doorward.dashboard.signed_in import SignedIn, sign_in_first
-from doorward.gateway.why import Asked, CannotExplain, arguments_of, described, explain_for, may_explain
-from doorward.model import Instant, RuleKind, Tenant, User, UserId
-from doorward.protocol import faults
+from doorward.dashboard import tenant_desk
+from doorward.dashboard.desk import SettingsPage
+from doorward.dashboard.mending import NEEDS_APPROVAL, Denied, Mend, mends
+from doorward.dashboard.navigation import Entry
+from doorward.dashboard.signed_in import sign_in_first
+from doorward.gateway.why import Asked, CannotExplain, arguments_of, described, explain_for
+from doorward.model import RuleKind, Session, Tenant, User
+from doorward.rights import EXPLAIN_DECISIONS
 from doorward.storage import accounts, servers
-from doorward.storage.database import Database, Reader, Transaction
+from doorward.storage.database import Reader, Transaction
 from doorward.web import request_id
 from doorward.web.forms import read_form
 from doorward.web.origin import require_same_origin
-from doorward.web.pages import Pages
-from doorward.web.refused import Refused
 
 PATH: Final = "/settings/why"
 _FIELDS: Final = ("user", "key", "connection", "server", "kind", "name", "arguments")
+_LINKED: Final = ("user", "server", "kind", "name")
 _LONGEST: Final = 2000
 """Characters of a field, but for the arguments."""
 _PEOPLE_SHOWN: Final = 200
@@ -40,20 +43,31 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Filled:
-    """The form as it was sent, by field, and what is wrong with it."""
+    """The form as it was sent, by field, and what is wrong with which."""
 
     values: dict[str, str] = field(default_factory=lambda: dict.fromkeys(_FIELDS, ""))
+    wrong: str = ""
     error: str = ""
 
 
-class WhyPage:
-    """The surface."""
+class NotAsked(Exception):  # noqa: N818  (an answer)
+    """A field does not hold what it is for; the words are for whoever filled it in."""
 
-    def __init__(
-        self, *, pages: Pages, signed_in: SignedIn, database: Database, now: Callable[[], Instant], public_url: str
-    ) -> None:
-        self._pages, self._signed_in, self._database, self._now = pages, signed_in, database, now
-        self._public_url = public_url
+    def __init__(self, field: str, words: str) -> None:
+        super().__init__(words)
+        self.field = field
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """The answer as ``described`` says it, and what was asked, for the links to where it is mended."""
+
+    said: dict[str, Any]
+    denied: Denied
+
+
+class WhyPage(SettingsPage):
+    """The surface."""
 
     def routes(self) -> list[Route]:
         """Return the routes of this surface."""
@@ -64,8 +78,10 @@ class WhyPage:
         if here is None:
             return sign_in_first(PATH)
         slug = request.query_params.get("tenant", "")
-        place = await self._database.read_long(lambda reader: _place(reader, here[1].id, slug))
-        return await self._page(here[1], place, Filled())
+        place = await self._database.read_long(lambda reader: _place(reader, here, slug))
+        # From a page that knows what is asked; nothing is explained before it is sent.
+        said = {name: request.query_params.get(name, "")[:_LONGEST] for name in _LINKED}
+        return await self._page(here[1], place, Filled(dict.fromkeys(_FIELDS, "") | said))
 
     async def _explain(self, request: Request) -> Response:
         # Not GET: what is asked, arguments too, would stand in addresses, and the answer is an event of the audit log.
@@ -74,76 +90,72 @@ class WhyPage:
         here = await self._signed_in.find(request)
         if here is None:
             return sign_in_first(PATH)
-        values, slug = {name: sent.one(name).strip() for name in _FIELDS}, sent.one("tenant")
-        await self._database.read_long(lambda reader: _tenant(reader, here[1].id, slug))
-        found: dict[str, Any] | None = None
-        error = ""
+        values = {name: sent.one(name).strip() for name in _FIELDS}
+        slug = (await self._database.read_long(lambda reader: _place(reader, here, sent.one("tenant")))).tenant.slug
+        found: Found | None = None
+        wrong, error = "", ""
         try:
             asked = _asked(values, slug)
-            found = await self._database.write(lambda tx: self._answer(tx, request, asked, here[1]))
-        except (CannotExplain, ValueError) as wrong:
-            error = f"Nothing was explained: {wrong}."
-        place = await self._database.read_long(lambda reader: _place(reader, here[1].id, slug))
-        return await self._page(here[1], place, Filled(values, error), found)
+            found = await self._database.write(lambda tx: self._answer(tx, request, asked))
+        except (CannotExplain, NotAsked) as refused:
+            wrong = {"email": "user"}.get(refused.field, refused.field) or "user"
+            error = f"Nothing was explained: {refused}."
+        place = await self._database.read_long(lambda reader: _place(reader, here, slug))
+        return await self._page(here[1], place, Filled(values, wrong, error), found)
 
-    def _answer(self, tx: Transaction, request: Request, asked: Asked, user: User) -> dict[str, Any]:
-        here = self._signed_in.find_in(tx, request)
-        if here is None or here[1].id != user.id:
-            raise Refused(faults.SIGNED_OUT, status=403, reason="session ended meanwhile")
+    def _answer(self, tx: Transaction, request: Request, asked: Asked) -> Found:
+        here = self._signed_in.require_in(tx, request)
         # Asked again in the transaction that answers: a role that was taken away meanwhile learns nothing.
-        _tenant(tx, user.id, asked.tenant)
+        tenant_desk.place(tx, here, asked.tenant, (EXPLAIN_DECISIONS,))
         explanation = explain_for(
-            tx, asked, actor_id=user.id, by="page", now=self._now(), request_id=request_id.of(request)
+            tx, asked, actor_id=here[1].id, by="page", now=self._now(), request_id=request_id.of(request)
         )
-        return described(explanation, asked.kind)
+        about = accounts.user_by_email(tx, asked.email)
+        denied = Denied(
+            tenant=asked.tenant, user_id="" if about is None else about.id, who=asked.email, server=asked.server,
+            kind=asked.kind.value, name=asked.name,
+        )  # fmt: skip
+        return Found(described(explanation, asked.kind), denied)
 
-    async def _page(
-        self, user: User, place: Place, form: Filled, found: dict[str, Any] | None = None
-    ) -> Response:  # fmt: skip
+    async def _page(self, user: User, place: Place, form: Filled, found: Found | None = None) -> Response:
+        shell = await self._signed_in.shell(user)
         return self._pages.render(
-            "why.html", status=422 if form.error else 200, here=PATH, place=place, form=form, found=found,
-            kinds=[kind.value for kind in RuleKind], **await self._signed_in.shell(user),
+            "why.html", status=422 if form.error else 200, here=PATH, place=place, form=form,
+            found=found and found.said, mends=[] if found is None else _mends(found, shell["navigation"]),
+            kinds=[kind.value for kind in RuleKind], **shell,
         )  # fmt: skip
 
 
+def _mends(found: Found, navigation: Sequence[tuple[str, Sequence[Entry]]]) -> list[Mend]:
+    shown = {entry.path for _, entries in navigation for entry in entries}
+    reason = found.said["decision"] if found.said["decision"] == NEEDS_APPROVAL else found.said["reason"]
+    return mends(reason or "", found.denied, shown)
+
+
 def _asked(values: dict[str, str], slug: str) -> Asked:
-    """Return the question of a form. Raises ``ValueError`` with words for people."""
+    """Return the question of a form. Raises ``NotAsked``."""
     for name, words in (("user", "name a person"), ("server", "choose a server"), ("name", "name what is called")):
         if not values[name]:
-            raise ValueError(words)
+            raise NotAsked(name, words)
     if values["kind"] not in set(RuleKind):
-        raise ValueError("choose a tool, resource or prompt")
-    if any(len(values[name]) > _LONGEST for name in _FIELDS if name != "arguments"):
-        raise ValueError(f"a field is longer than {_LONGEST} characters")
+        raise NotAsked("kind", "choose a tool, resource or prompt")
+    for name in _FIELDS:
+        if name != "arguments" and len(values[name]) > _LONGEST:
+            raise NotAsked(name, f"this is longer than {_LONGEST} characters")
     if values["key"] and values["connection"]:
-        raise ValueError("name a key or an app, not both")
+        raise NotAsked("connection", "name a key or an app, not both")
     try:
         arguments = arguments_of(values["arguments"]) if values["arguments"] else None
     except ValueError as wrong:
-        raise ValueError(f"what stands under arguments {wrong}") from wrong
+        raise NotAsked("arguments", f"what stands under arguments {wrong}") from wrong
     return Asked(
         tenant=slug, email=values["user"], server=values["server"], kind=RuleKind(values["kind"]), name=values["name"],
         arguments=arguments, key=values["key"] or None, connection=values["connection"] or None,
     )  # fmt: skip
 
 
-def _mine(reader: Reader, user_id: UserId) -> list[Tenant]:
-    return [
-        tenant for tenant, _ in accounts.memberships_of_user(reader, user_id) if may_explain(reader, tenant.id, user_id)
-    ]
-
-
-def _tenant(reader: Reader, user_id: UserId, slug: str) -> Tenant:
-    """Return the tenant to ask in. Refused in the same words where it is missing and where they may not (ruling 8)."""
-    found = next((tenant for tenant in _mine(reader, user_id) if tenant.slug == slug), None)
-    if found is None:
-        raise Refused(faults.NOT_PERMITTED, status=403, reason="no decisions:explain in that tenant")
-    return found
-
-
-def _place(reader: Reader, user_id: UserId, slug: str) -> Place:
-    mine = _mine(reader, user_id)
-    tenant = _tenant(reader, user_id, slug or (mine[0].slug if mine else ""))
+def _place(reader: Reader, here: tuple[Session, User], slug: str) -> Place:
+    tenant, mine = tenant_desk.place(reader, here, slug, (EXPLAIN_DECISIONS,))
     members = [user for user, _ in accounts.members_of_tenant(reader, tenant.id)]
     enabled = servers.servers_of_tenant(reader, tenant.id)
     slugs = sorted(server.slug for server in servers.all_servers(reader) if server.id in enabled)

@@ -1,15 +1,16 @@
 """What the demonstration says when it is ready: one JSON object, or a page for people with commands to paste."""
 
-import base64
-import json
 import os
-import shlex
 from collections.abc import Iterator
-from typing import Any
-from urllib.parse import quote
+from typing import Any, Final
 
+from doorward.clients import filling, guides
+from doorward.clients.filling import Values
 from doorward.demo.memory import Memory
 from doorward.demo.prepare import KEYS, declared
+
+SHOWN: Final = ("claude-code", "codex", "cursor", "vscode")
+"""The guides whose steps are printed; the page and ``doorward connect`` have all."""
 
 
 def facts(url: str, memory: Memory) -> dict[str, Any]:
@@ -63,16 +64,15 @@ def _lines(said: dict[str, Any]) -> Iterator[str]:
 
 
 def _clients(url: str, key: str) -> Iterator[str]:
-    cursor = json.dumps({"mcpServers": {"harbour": {"url": url}}})
-    install = base64.b64encode(json.dumps({"url": url}).encode()).decode()
-    code = json.dumps({"name": "harbour", "type": "http", "url": url}, separators=(",", ":"))
-    yield f"    Claude Code   claude mcp add --transport http harbour {url}"
-    yield "                  then /mcp in a session, or: claude mcp login harbour"
-    yield f"      with a key  claude mcp add --transport http harbour {url} --header 'Authorization: Bearer {key}'"
-    yield f"    Codex CLI     codex mcp add harbour --url {url}"
-    yield f"      with a key  export HARBOUR_KEY={key}"
-    yield f"                  codex mcp add harbour --url {url} --bearer-token-env-var HARBOUR_KEY"
-    yield f"    Cursor        cursor://anysphere.cursor-deeplink/mcp/install?name=harbour&config={quote(install, safe='')}"
-    yield f"                  or in ~/.cursor/mcp.json: {cursor}"
-    yield f"    VS Code       code --add-mcp {shlex.quote(code)}"
-    yield f"                  or open vscode:mcp/install?{quote(code, safe='')}"
+    """Yield what the guides say, with the demonstration's own URL in it."""
+    values = Values(url=url, name="harbour", key=key)
+    for guide in (guides.guides()[name] for name in SHOWN):
+        yield f"    {guide.name}"
+        for step in filling.steps(guide, "oauth", values):
+            if step.snippet is not None:
+                yield from (f"      {line}" for line in step.snippet.text.splitlines())
+        link = filling.link(guide, values)
+        if link is not None:
+            yield f"      or open {link}"
+    yield from ("", "    With a key instead of a browser", f"      export {values.env}={key}")
+    yield f"      doorward connect {SHOWN[0]} --url {url} --name {values.name} --key"

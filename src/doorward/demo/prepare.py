@@ -14,8 +14,9 @@ from typing import Any, Final
 
 import yaml
 
-from doorward.bootstrap import Core
+from doorward.bootstrap.core import Core
 from doorward.credentials.api_keys import create_api_key
+from doorward.credentials.key_makers import OPERATOR
 from doorward.demo.child import HarbourProcess
 from doorward.demo.memory import Memory, NotOurs, remember, write_private
 from doorward.model import OwnerKind
@@ -126,7 +127,7 @@ def _create(tx: Transaction, core: Core, keys: list[Key]) -> Mapping[str, str]:
             raise LookupError(key.user if owner is None else key.tenant)
         made[key.name] = create_api_key(
             tx, owner=owner, tenant=tenant, created_by=owner.id, name=key.name, scopes=None, resources=None,
-            expires_at=None, rights=expand(permissions.permissions_anywhere(tx, tenant.id, owner.id), catalogue),
+            expires_at=None, rights=expand(permissions.permissions_anywhere(tx, tenant.id, owner.id), catalogue), maker=OPERATOR,
             now=core.now(), entropy=core.entropy, fingerprinter=core.fingerprinter, prefix=core.settings.api_keys.prefix,
         ).text  # fmt: skip
     return made

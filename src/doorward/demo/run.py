@@ -9,13 +9,15 @@ from typing import Any, Final, TypeAlias
 
 import uvloop
 
-from doorward import bootstrap, server
+from doorward import server
+from doorward.bootstrap.core import open_core
+from doorward.bootstrap.program import build
 from doorward.demo.announce import facts
 from doorward.demo.child import HarbourEnded, HarbourProcess
 from doorward.demo.memory import Memory
 from doorward.demo.prepare import prepare
 from doorward.logs import configure_logs
-from doorward.settings import ServerSettings, Settings
+from doorward.settings import MailSettings, OwnServerSettings, ServerSettings, Settings
 from doorward.storage.opening import hold_node_lock
 
 PUSH_SECONDS: Final = 60
@@ -25,8 +27,11 @@ Say: TypeAlias = Callable[[dict[str, Any]], None]
 
 
 def settings_of(data: Path, port: int) -> Settings:
-    """Return the settings of a demonstration: all defaults, on loopback."""
-    return replace(Settings(), data_dir=data.resolve(), server=ServerSettings(port=port))
+    """Return the settings of a demonstration: all defaults, on loopback, and mail on the console."""
+    mail = MailSettings(mode="console", sign_in_links=True)
+    # What somebody wants to try behind it runs beside it.
+    own = OwnServerSettings(networks=["127.0.0.0/8", "::1/128"])
+    return replace(Settings(), data_dir=data.resolve(), server=ServerSettings(port=port), mail=mail, own_servers=own)
 
 
 def run(
@@ -56,7 +61,7 @@ async def _serve(
     product: Mapping[str, Any] | None,
     say: Say,
 ) -> None:
-    core = await bootstrap.open_core(settings, create=True)
+    core = await open_core(settings, create=True)
     try:
         await prepare(core, memory, harbour=harbour, product=product)
 
@@ -65,7 +70,7 @@ async def _serve(
                 await _pushed(harbour)
             say(facts(settings.public_url, memory))
 
-        app = await bootstrap.build(core)
+        app = await build(core)
         await _until_one_ends(server.run(app, listener, on_ready=ready), harbour)
     finally:
         await core.close()

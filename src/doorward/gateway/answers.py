@@ -5,7 +5,7 @@ private ``reason`` goes to the log.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from doorward.protocol import faults, mcp
@@ -23,13 +23,17 @@ OK, ACCEPTED, BAD_REQUEST, FORBIDDEN, NOT_FOUND = 200, 202, 400, 403, 404
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """An answer of our own. ``message=None`` is an empty body. ``hidden``: it says that a name does not exist."""
+    """An answer of our own. ``message=None`` is an empty body. ``hidden``: it says that a name does not exist.
+
+    ``called``: it is what a tool of ours answers.
+    """
 
     status: int
     message: Mapping[str, Any] | None
     decision: str
     reason: str
     hidden: bool = False
+    called: bool = False
 
 
 def unknown_tool(ask: mcp.CallTool | mcp.NoSuchTool, name: str, reason: str) -> Answer:
@@ -48,6 +52,11 @@ def unknown_resource(
     """Return the answer for a resource that is not there, or not for this caller."""
     code = INVALID_PARAMS if ask.era is Era.MODERN else RESOURCE_NOT_FOUND
     return _unknown(ask, code, f"Unknown resource: {uri}", reason, {"uri": uri})
+
+
+def unknown_task(ask: mcp.UseTask, reason: str) -> Answer:
+    """Return the answer for a task that is not there, not this caller's, or of a tool that the caller may not use."""
+    return _unknown(ask, INVALID_PARAMS, "Unknown task", reason, fault=faults.TASK_UNKNOWN)
 
 
 def unknown_method(ask: mcp.Unknown, method: str) -> Answer:
@@ -79,13 +88,25 @@ def result(ask: mcp.Ask, value: Mapping[str, Any], decision: str, reason: str) -
     return Answer(status=OK, message=message, decision=decision, reason=reason)
 
 
+def own_result(ask: mcp.CallTool, value: Mapping[str, Any]) -> Answer:
+    """Return what a tool of ours answers."""
+    return replace(result(ask, value, "allowed", ask.name), called=True)
+
+
 def error(request_id: str | int | None, code: int, fault: Fault, text: str | None = None) -> dict[str, Any]:
     """Return a JSON-RPC error that carries a fault's words and stable code."""
     return error_response(request_id, code, f"{text or fault.cause} {fault.fix}", {"code": fault.code})
 
 
-def _unknown(ask: mcp.Ask, code: int, text: str, reason: str, data: Mapping[str, Any] | None = None) -> Answer:
+def _unknown(
+    ask: mcp.Ask,
+    code: int,
+    text: str,
+    reason: str,
+    data: Mapping[str, Any] | None = None,
+    fault: Fault = faults.THING_UNKNOWN,
+) -> Answer:
     # The HTTP statuses are those of the SDKs' servers: 400 in 2026-07-28, 200 in the older revisions.
     status = BAD_REQUEST if ask.era is Era.MODERN else OK
-    message = error_response(ask.id, code, text, {**(data or {}), "code": faults.THING_UNKNOWN.code})
+    message = error_response(ask.id, code, text, {**(data or {}), "code": fault.code})
     return Answer(status=status, message=message, decision="denied", reason=reason, hidden=True)

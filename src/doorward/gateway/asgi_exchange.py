@@ -6,23 +6,19 @@ from typing import Any
 
 from typing_extensions import override
 
-from doorward.gateway.exchange import PLAIN, Departed, Exchange, Header, Receive, Scope, Send, too_large
+from doorward.gateway.exchange import NOSNIFF, PLAIN, Departed, Exchange, Receive, Scope, Send, too_large
+from doorward.gateway.head import Head, Header
 
 
 class AsgiExchange(Exchange):
     """See ``Exchange``."""
 
-    __slots__ = ("receive", "scope", "send", "task")
+    watched = True
 
     def __init__(self, scope: Scope, receive: Receive, send: Send, request_id: str) -> None:
         peer = scope.get("client")
-        super().__init__(
-            method=scope["method"],
-            path=(scope.get("raw_path") or scope["path"].encode()).decode("latin-1"),
-            headers=scope["headers"],
-            client=peer[0] if peer else None,
-            request_id=request_id,
-        )
+        path = (scope.get("raw_path") or scope["path"].encode()).decode("latin-1")
+        super().__init__(scope["method"], Head(path, scope["headers"]), peer[0] if peer else None, request_id)
         self.scope = scope
         self.receive = receive
         self.send = send
@@ -77,7 +73,8 @@ class AsgiExchange(Exchange):
         """See ``Exchange``."""
         self.started = True
         self.status = status
-        await self.send({"type": "http.response.start", "status": status, "headers": [*headers, *self.shared]})
+        always = (NOSNIFF, (b"x-request-id", self.request_id.encode()))
+        await self.send({"type": "http.response.start", "status": status, "headers": [*headers, *always, *self.shared]})
 
     @override
     async def piece(self, data: bytes) -> None:

@@ -27,6 +27,11 @@ class Breaker:
         self._until = 0.0
         self._probing = False
 
+    @property
+    def open(self) -> bool:
+        """Whether connections failed so often that they are only tried now and then."""
+        return self._failures >= FAILURES
+
     def check(self, now: float) -> None:
         """Say that a connection will be tried. Raises ``UpstreamFailure`` where it is not to be."""
         if self._failures < FAILURES:

@@ -12,9 +12,11 @@ from typing import Final, Protocol
 
 from typing_extensions import override
 
-from doorward.gateway.exchange import NOSNIFF, PLAIN, Departed, Exchange, Header, too_large
+from doorward.gateway.exchange import NOSNIFF, PLAIN, Departed, Exchange, too_large
+from doorward.gateway.head import Head, Header
 from doorward.stepping import Run
 
+_OK: Final = 200
 _UNWRITABLE: Final = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]").search
 _REASONS: Final[Mapping[int, bytes]] = {status.value: status.phrase.encode() for status in HTTPStatus}
 
@@ -41,26 +43,28 @@ class Wire(Protocol):
 class DirectExchange(Exchange):
     """See ``Exchange``. ``whole`` is the body; ``leave`` is called where the client closes its connection first."""
 
-    __slots__ = ("_complete", "_departed", "_gone", "_whole", "_wire", "run")
+    whole: bytes
+    gone: bool = False
+    """Whether the client has left."""
+    run: Run | None = None
+    """None until it is begun."""
+    _complete: bool = False
+    _departed: asyncio.Event | None = None
 
-    def __init__(
-        self, wire: Wire, *, path: str, headers: Sequence[Header], whole: bytes, client: str | None, request_id: str
-    ) -> None:
-        super().__init__(method="POST", path=path, headers=headers, client=client, request_id=request_id)
+    def __init__(self, wire: Wire, head: Head, whole: bytes, client: str | None, request_id: str) -> None:
+        super().__init__("POST", head, client, request_id)
         self._wire = wire
-        self._whole = whole
-        self._complete = self._gone = False
-        self._departed: asyncio.Event | None = None
-        self.run: Run | None = None
+        self.whole = whole
 
     def leave(self) -> None:
         """End what waits for the upstream: nobody waits for it any more."""
-        self._gone = True
+        self.gone = True
         if self._departed is not None:
             self._departed.set()
         if self.run is not None:
             self.run.end(Departed(), cancel=not self.started)
 
+    @override
     def finish(self) -> None:
         """Break an answer off that was begun and not ended, so that the client does not wait for the rest."""
         if not self._complete:
@@ -69,14 +73,14 @@ class DirectExchange(Exchange):
     @override
     async def body(self, limit: int) -> bytes:
         """See ``Exchange``."""
-        if len(self._whole) > limit:
+        if len(self.whole) > limit:
             raise too_large(limit)
-        return self._whole
+        return self.whole
 
     @override
     async def departure(self) -> None:
         """See ``Exchange``."""
-        if not self._gone:
+        if not self.gone:
             self._departed = self._departed or asyncio.Event()
             await self._departed.wait()
 
@@ -91,7 +95,7 @@ class DirectExchange(Exchange):
         """See ``Exchange``."""
         self.started = True
         self.status = status
-        self._wire.write(b"%bcontent-length: %d\r\n\r\n%b" % (self._head(status, headers), len(body), body))
+        self._wire.write(b"".join((*self._start(status, headers), b"content-length: %d\r\n\r\n" % len(body), body)))
         self._complete = True
         self._wire.answered()
 
@@ -100,7 +104,7 @@ class DirectExchange(Exchange):
         """See ``Exchange``."""
         self.started = True
         self.status = status
-        self._wire.write(self._head(status, headers) + b"transfer-encoding: chunked\r\n\r\n")
+        self._wire.write(b"".join((*self._start(status, headers), b"transfer-encoding: chunked\r\n\r\n")))
 
     @override
     async def piece(self, data: bytes) -> None:
@@ -116,14 +120,10 @@ class DirectExchange(Exchange):
         self._complete = True
         self._wire.answered()
 
-    def _head(self, status: int, headers: Sequence[Header]) -> bytes:
-        more = b"" if len(self.shared) == _ALWAYS else _lines(tuple(self.shared[_ALWAYS:]))
-        start, request_id = _start(status, tuple(headers)), self.request_id.encode()
-        return b"%bx-request-id: %b\r\n%b%b" % (start, request_id, self._wire.common_headers(), more)
-
-
-_ALWAYS: Final = 2
-"""How many of ``shared`` every exchange has: ``NOSNIFF`` and the request's id."""
+    def _start(self, status: int, headers: Sequence[Header]) -> tuple[bytes, ...]:
+        more = _lines(self.shared) if self.shared else b""
+        start = _PLAIN_OK if headers is PLAIN and status == _OK else _start(status, tuple(headers))
+        return start, b"x-request-id: ", self.request_id.encode(), b"\r\n", self._wire.common_headers(), more
 
 
 @lru_cache(maxsize=256)
@@ -138,3 +138,6 @@ def _lines(headers: tuple[Header, ...]) -> bytes:
         message = "a header holds a control character"
         raise ValueError(message)
     return b"".join(b"%b: %b\r\n" % header for header in headers)
+
+
+_PLAIN_OK: Final = _start(_OK, PLAIN)

@@ -6,8 +6,9 @@ How bytes come and go is for its two kinds: on ASGI (``asgi_exchange``), and str
 
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping, Sequence
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
+from doorward.gateway.head import Head, Header
 from doorward.protocol import faults
 from doorward.protocol.faults import Fault
 from doorward.protocol.jsonrpc import encode
@@ -16,7 +17,6 @@ Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 AsgiApp = Callable[[Scope, Receive, Send], Awaitable[None]]
-Header = tuple[bytes, bytes]
 
 MAX_HEADER_BYTES: Final = 32 * 1024
 JSON: Final = (b"content-type", b"application/json")
@@ -59,60 +59,42 @@ class Departed(Exception):  # noqa: N818
 
 
 class Exchange(ABC):
-    """``shared`` headers go with every answer."""
+    """``shared`` headers go with every answer, as do ``NOSNIFF`` and the request's id.
 
-    __slots__ = (
-        "_repeated",
-        "client",
-        "headers",
-        "method",
-        "path",
-        "raw_headers",
-        "request_id",
-        "shared",
-        "started",
-        "status",
-    )
+    Without slots, as ``call.Call``: what begins alike for all costs nothing to begin with.
+    """
 
-    def __init__(
-        self, *, method: str, path: str, headers: Sequence[Header], client: str | None, request_id: str
-    ) -> None:
+    watched: ClassVar[bool] = False
+    """Whether somebody has to look whether the client has left; else its connection says so by itself."""
+    whole: bytes | None = None
+    """The body, where all of it came with the head."""
+    looked: bool = False
+    """Whether ``LiveState.look`` said True after all of this request had come, in the same turn of the loop."""
+    shared: tuple[Header, ...] = ()
+    started: bool = False
+    status: int = 0
+
+    def __init__(self, method: str, head: Head, client: str | None, request_id: str) -> None:
         self.method = method
-        self.path = path
-        """Undecoded: `%2f` and `%2e` must not turn into path parts of another tenant (L6)."""
-        self.raw_headers = headers
-        """All, in order; names in lower case."""
+        self.head = head
+        self.path = head.path
+        self.headers = head.headers
         self.client = client
         """The peer's address."""
-        self.headers: dict[bytes, bytes] = dict(headers)
-        """The last value of each; ``one`` and ``many`` know of repeated ones."""
-        self._repeated = len(self.headers) != len(headers)
         self.request_id = request_id
-        self.shared: list[Header] = [NOSNIFF, (b"x-request-id", request_id.encode())]
-        self.started = False
-        self.status = 0
+
+    @property
+    def raw_headers(self) -> Sequence[Header]:
+        """All headers, in order; names in lower case."""
+        return self.head.fields
 
     def one(self, name: bytes) -> str | None:
         """Return a header's value, several joined by a comma (RFC 9110 section 5.3), or None."""
-        value = self.headers.get(name)
-        if value is None:
-            return None
-        return ", ".join(self.many(name)) if self._repeated else value.decode("latin-1")
-
-    def many(self, name: bytes) -> list[str]:
-        """Return all values of a header."""
-        return [value.decode("latin-1") for value in self.raw(name)]
-
-    def raw(self, name: bytes) -> list[bytes]:
-        """Return all values of a header as they came."""
-        if self._repeated:
-            return [value for key, value in self.raw_headers if key == name]
-        return [self.headers[name]] if name in self.headers else []
+        return self.head.one(name)
 
     def check_head(self) -> None:
         """Refuse an over-large head (L14). Raises ``Refusal``."""
-        size = sum(map(len, self.headers)) + sum(map(len, self.headers.values()))
-        if size > MAX_HEADER_BYTES or (self._repeated and sum(map(_size, self.raw_headers)) > MAX_HEADER_BYTES):
+        if self.head.size > MAX_HEADER_BYTES:
             raise Refusal(HEADERS_TOO_LARGE, -32600, faults.BODY_TOO_LARGE, reason="head too large")
 
     @abstractmethod
@@ -138,6 +120,9 @@ class Exchange(ABC):
         else:
             await self.answer(status, encode(message), (*PLAIN, *headers))
 
+    def finish(self) -> None:  # noqa: B027  (most have nothing to do)
+        """Take note that nothing more will be answered."""
+
     @abstractmethod
     async def begin(self, status: int, headers: Sequence[Header]) -> None:
         """Send the head of a stream."""
@@ -155,10 +140,6 @@ class Exchange(ABC):
         length = self.one(b"content-length")
         if length is not None and length.isdigit() and int(length[:20]) > limit:
             raise too_large(limit)
-
-
-def _size(header: Header) -> int:
-    return len(header[0]) + len(header[1])
 
 
 def too_large(limit: int) -> Refusal:

@@ -73,7 +73,7 @@ class ExternalBearers:
     async def _fetched(self, system: ExternalSystem, token: str) -> dict[str, Any]:
         headers, body = _question(system, token)
         try:
-            # A task of its own: a short message is answered without one (gateway/stepping.py), and deadlines need one.
+            # A task of its own: a short message is answered without one (stepping.py), and deadlines need one.
             asking = self._fetcher.get(system.url, asker=system.name, headers=headers, limit=MAX_ANSWER, body=body)
             answer = await asyncio.get_running_loop().create_task(asking)
             found = json.loads(answer.body)

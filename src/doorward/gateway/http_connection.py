@@ -2,11 +2,13 @@
 
 import asyncio
 from collections import deque
+from collections.abc import Mapping
 from enum import Enum
 from typing import Final, Protocol, cast
 
 import httptools
 
+from doorward.gateway.answer_heads import KnownHead, KnownHeads
 from doorward.stepping import Waiter
 
 HIGH_WATER: Final = 256 * 1024
@@ -25,6 +27,11 @@ class UpstreamError(Enum):
     BUSY = "busy"
     RESTING = "resting"
     CREDENTIAL = "credential"
+    NOT_LINKED = "not_linked"
+    NOT_THEIR_OWN = "not_their_own"
+    RENEWING = "renewing"
+    RENEWED = "renewed"
+    CLIENT_REFUSED = "client_refused"
 
 
 class UpstreamFailure(Exception):  # noqa: N818  (what happened to a request)
@@ -37,6 +44,10 @@ class UpstreamFailure(Exception):  # noqa: N818  (what happened to a request)
         self.untouched = untouched
         self.retry_after = retry_after
         """Seconds after which it may be tried again; 0 where that is not known."""
+
+
+Origin = tuple[str, int, bool, str]
+"""Host, port, whether by TLS, and whose connections they are: '' for those of the gateway itself."""
 
 
 class Owner(Protocol):
@@ -66,9 +77,19 @@ class Answer:
     stops reading before the end.
     """
 
-    __slots__ = ("_connection", "body", "headers", "status", "streaming")
+    __slots__ = ("_connection", "body", "headers", "ordinary", "status", "streaming")
 
-    def __init__(self, status: int, headers: dict[bytes, bytes], body: bytes, connection: Source | None) -> None:
+    def __init__(
+        self,
+        status: int,
+        headers: Mapping[bytes, bytes],
+        body: bytes,
+        connection: Source | None,
+        *,
+        ordinary: bool = False,
+    ) -> None:
+        self.ordinary = ordinary
+        """Whether it is known to be a 200 in JSON, as it is."""
         self.status = status
         self.headers = headers
         self.body = body
@@ -89,7 +110,7 @@ class Connection:
     """See the module. Not for use outside ``http_pool``. An ``asyncio.Protocol`` by its methods."""
 
     def __init__(
-        self, loop: asyncio.AbstractEventLoop, pool: Owner, origin: tuple[str, int, bool], body_limit: int
+        self, loop: asyncio.AbstractEventLoop, pool: Owner, origin: Origin, body_limit: int, heads: KnownHeads
     ) -> None:
         self.origin = origin
         self.since = loop.time()
@@ -97,15 +118,19 @@ class Connection:
         self._loop = loop
         self._pool = pool
         self._body_limit = body_limit
+        self._heads = heads
         self._transport: asyncio.Transport | None = None
         self._parser = httptools.HttpResponseParser(self)
         self._waiter: Waiter[Answer] | None = None
         self._answer: Answer | None = None
         self._wake: asyncio.Future[None] | None = None
         self._exchanges = 0
+        self._parsed = False
+        """Whether the parser was used since the last ``_reset``."""
         self._reset()
 
     def _reset(self) -> None:
+        self._parsed = False
         self._headers: dict[bytes, bytes] = {}
         self._header_bytes = 0
         self._pieces: deque[bytes] = deque()
@@ -124,9 +149,13 @@ class Connection:
         """Whether it is open and quiet."""
         return self._transport is not None and not self._transport.is_closing() and self._waiter is None
 
-    async def exchange(self, request: bytes) -> Answer:
-        """Send ``request``; return when the answer is whole, or when a stream has begun."""
-        self._reset()
+    def send(self, request: bytes) -> "Waiter[Answer]":
+        """Send ``request``; return where to wait until the answer is whole, or a stream has begun.
+
+        Raises ``UpstreamFailure``, as waiting does. Who is interrupted there by anything else calls ``left``.
+        """
+        if self._parsed:
+            self._reset()
         self._exchanges += 1
         self.since = self._loop.time()
         if self._transport is None or self._transport.is_closing():
@@ -134,16 +163,11 @@ class Connection:
         waiter: Waiter[Answer] = Waiter(self._loop)
         self._waiter = waiter
         self._transport.write(request)
-        try:
-            return await waiter
-        except UpstreamFailure:
-            raise
-        except BaseException:
-            self._left(waiter)
-            raise
+        return waiter
 
-    def _left(self, waiter: "Waiter[Answer]") -> None:
-        # The answer may have come in the same loop turn: then a whole one has given the connection back already, and
+    def left(self, waiter: "Waiter[Answer]") -> None:
+        """Forget a request: nobody waits for its answer any more."""
+        # It may have come in the same loop turn: then a whole one has given the connection back already, and
         # somebody else may be using it.
         if self._waiter is waiter:
             self._waiter = None
@@ -212,14 +236,37 @@ class Connection:
         if self._waiter is None and self._answer is None:
             self.abort()  # Bytes nobody asked for: response splitting or a confused server.
             return
-        self._began = True
+        if not self._began and self._came_before(data):
+            return
+        first, self._began, self._parsed = not self._began, True, True
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserUpgrade:
             self._fail(UpstreamFailure(UpstreamError.PROTOCOL, "switched protocols"))
         except httptools.HttpParserError as wrong:
             self._fail(UpstreamFailure(UpstreamError.PROTOCOL, f"not HTTP/1.1: {wrong}"))
+        if first and self._whole is not None and self._reusable:
+            self._remember(data, self._whole)
         self._hand_over()
+
+    def _came_before(self, data: bytes) -> bool:
+        """Hand over a whole answer whose head came before, byte for byte: the parser would make the same of it again."""
+        end = data.find(b"\r\n\r\n") + 4
+        known, waiter = self._heads.find(data[:end]), self._waiter
+        if known is None or waiter is None or len(data) - end != known.length:
+            return False
+        self._waiter = None
+        self._pool.released(self, reusable=True)
+        waiter.answer(Answer(known.status, known.headers, data[end:], None, ordinary=known.ordinary))
+        return True
+
+    def _remember(self, data: bytes, answer: Answer) -> None:
+        """Keep the head of an answer of known length that came in one piece, with nothing before or after."""
+        end = data.find(b"\r\n\r\n") + 4
+        length = answer.headers.get(b"content-length", b"")
+        alone = b"transfer-encoding" not in answer.headers and answer.body == data[end:]
+        if alone and length == b"%d" % len(answer.body) and data.startswith(b"HTTP/1.1 "):
+            self._heads.keep(data[:end], KnownHead(answer.status, answer.headers, len(answer.body)))
 
     def connection_lost(self, _exc: Exception | None) -> None:
         """End what was under way."""

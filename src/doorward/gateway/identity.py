@@ -7,6 +7,7 @@ from doorward.gateway.live import Caller
 from doorward.gateway.sessions import Identity, identity
 from doorward.model import (
     SECOND,
+    AuthKind,
     CredentialKind,
     Entropy,
     Instant,
@@ -19,7 +20,7 @@ from doorward.model import (
     UserId,
 )
 from doorward.policy.reach import Roots, held_throughout
-from doorward.policy.rules import ResourceTree, derived_permissions
+from doorward.policy.rules import OWN_PERMISSIONS, ResourceTree, derived_permissions
 
 REUSE: Final = 25 * SECOND
 MAX_TOKENS: Final = 64
@@ -69,12 +70,15 @@ class Identities:
 
     def of(self, caller: Caller, server: Server, within: Roots, tree: ResourceTree, now: Instant) -> Identity:
         """Return the identity token of ``caller`` for ``server``, for something that may act ``within``."""
+        if server.auth is not None and server.auth.kind is AuthKind.OAUTH:
+            return of_account(caller.principal)  # A token that is made for nobody cannot get lost.
         known = caller.identities.get((server.id, within))
         if known is not None and known[1] > now:
             return known[0]
         principal = caller.principal
+        scopes = held_throughout(principal, within, tree) & principal.scopes
         signed = self._issuer.identity_token(
-            principal, server, scopes=held_throughout(principal, within, tree) & principal.scopes,
+            principal, server, scopes=_for(server, scopes),
             resources=_named(within, tree), now=now, entropy=self._entropy,
         )  # fmt: skip
         token = identity(signed, principal)
@@ -85,12 +89,25 @@ class Identities:
 
     def of_gateway(self, server: Server, like: InTenant, words: Mapping[Permission, PermissionEntry]) -> Identity:
         """Return an identity token for the gateway itself, in the tenant of ``like``: it lists what there is."""
-        every = frozenset(words) | frozenset(entry.permission for entry in derived_permissions(server))
+        derived = frozenset(entry.permission for entry in derived_permissions(server))
+        every = _for(server, frozenset(words) | derived)
         ours = _gateway(server, like, every)
         signed = self._issuer.identity_token(
             ours, server, scopes=every, resources=None, now=self._now(), entropy=self._entropy
         )
         return identity(signed, ours)
+
+
+def _for(server: Server, scopes: frozenset[Permission]) -> frozenset[Permission]:
+    """Return what ``server`` is told: one that a tenant added learns nothing of what may be done elsewhere."""
+    if server.tenant_id is None:
+        return scopes
+    return scopes & {entry.permission for entry in OWN_PERMISSIONS}
+
+
+def of_account(principal: Principal) -> Identity:
+    """Return an identity for servers that know people by their own accounts: it says whose, and holds no token."""
+    return identity("", principal)
 
 
 def _gateway(server: Server, like: "InTenant", every: frozenset[Permission]) -> Principal:

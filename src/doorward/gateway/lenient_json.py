@@ -2,6 +2,7 @@
 
 import json
 import math
+from collections.abc import Callable
 from typing import Any, Final, NoReturn
 
 from doorward.protocol.jsonrpc import encode
@@ -19,12 +20,23 @@ def _finite(text: str) -> float:
 
 
 _DECODER: Final = json.JSONDecoder(parse_constant=_no_constant, parse_float=_finite)
+_SCAN: Final[Callable[[str, int], tuple[Any, int]]] = _DECODER.scan_once  # type: ignore[attr-defined]
+
+
+def _scanned(text: str) -> Any:
+    """Return what ``_DECODER.decode`` does; white space around the value, of which there is seldom any, takes its way."""
+    try:
+        value, end = _SCAN(text, 0)
+    except StopIteration:
+        return _DECODER.decode(text)
+    return value if end == len(text) else _DECODER.decode(text)
 
 
 def decoded(body: bytes) -> dict[str, Any] | None:
     """Return the JSON object in ``body``, or None."""
     try:
-        value = _DECODER.decode(body.decode("utf-8"))
+        text = body.decode("utf-8")
+        value = _scanned(text)
     except (ValueError, RecursionError):
         return None
     return value if isinstance(value, dict) else None

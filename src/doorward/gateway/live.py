@@ -1,4 +1,4 @@
-"""The live state: who a token is and what servers there are, as of the start of each call (architecture section 4).
+"""The live state: who a token is and what servers there are, as of the start of each call (decision 0004).
 
 Everything kept here is stamped with the (global, tenant) revisions that were read *before* its rows; read the other way
 round, old rights could get the new stamp and stay for ever. The revisions are compared before every decision. What
@@ -8,18 +8,30 @@ cannot be read raises ``StorageUnavailable``: never "allow". Refusals are not ke
 import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Final, Protocol, TypeVar
+from typing import Any, Final, Protocol, TypeVar
 
 from doorward.credentials.authenticate import Authenticated, Unauthenticated
 from doorward.gateway.external_bearers import ExternalBearers
-from doorward.gateway.sessions import Identity
-from doorward.model import Instant, Permission, PermissionEntry, Principal, Rates, Server, ServerId, TenantId
+from doorward.gateway.head import token_digest
+from doorward.gateway.sessions import Identity, caller_key
+from doorward.model import (
+    CredentialKind,
+    Instant,
+    Permission,
+    PermissionEntry,
+    Principal,
+    Rates,
+    Server,
+    ServerId,
+    TenantId,
+    UserId,
+)
 from doorward.policy.rates import Limit
 from doorward.policy.reach import Roots
 from doorward.policy.rules import ResourceTree
 from doorward.protocol.endpoints import Endpoint, Endpoints
 from doorward.storage import permissions, servers, upstream_secrets
-from doorward.storage.database import Database, Reader
+from doorward.storage.database import Database, Reader, StorageUnavailable
 
 MAX_CALLERS: Final = 50_000
 MAX_TREES: Final = 1_000
@@ -50,6 +62,8 @@ class Caller:
     stamp: Stamp
     visibility: tuple[object, ...]
     """Equal for callers that see the same of every list."""
+    networks: tuple[str, ...] = ()
+    """Where the credential may come from; empty: anywhere."""
     rates: Rates = Rates()
     """What the tenant says of how often may be called."""
     limits: tuple[Limit, ...] | None = None
@@ -57,6 +71,21 @@ class Caller:
     tool_limits: dict[tuple[ServerId, str], tuple[Limit, ...]] = field(default_factory=dict)
     identities: dict[tuple[ServerId, Roots], tuple[Identity, Instant]] = field(default_factory=dict)
     """Identity token by server and what a call may touch, and until when it is used."""
+    verdicts: dict[tuple[ServerId, str | type], Any] = field(default_factory=dict)
+    """Of ``verdicts.Kept``, by server and tool or kind of list."""
+    key: tuple[str, str, str, str] = field(init=False)
+    """As of ``caller_key``."""
+    named: tuple[TenantId, UserId, str, str, str | None] = field(init=False)
+    """How the call log names it: tenant, user, kind and id of the credential, client."""
+
+    def __post_init__(self) -> None:
+        """Work out what every call needs."""
+        principal = self.principal
+        self.key = caller_key(principal)
+        self.named = (
+            principal.tenant_id, principal.user_id, principal.credential.value, principal.credential_id,
+            principal.client_id,
+        )  # fmt: skip
 
 
 @dataclass(slots=True, kw_only=True)
@@ -114,15 +143,32 @@ class LiveState:
             self.registry = await self._database.read_long(lambda reader: self._read_registry(reader, stamp))
         return self.registry
 
-    async def caller(self, token: str) -> Caller:
-        """Return who presents ``token`` now; expiry, audience and tenant are for the caller to check.
+    def look(self) -> bool:
+        """Look at the revisions once for many calls that have come; False where each has to look for itself."""
+        try:
+            return self._database.look()
+        except StorageUnavailable:
+            return False  # Each of them is told so when it looks.
 
-        Raises ``Unauthenticated``, ``StorageUnavailable`` and ``ExternalUnavailable``.
+    def known_caller(self, digest: bytes, *, looked: bool = False) -> Caller | None:
+        """Return what ``caller`` does for the token of this digest, or None where that takes more than to look.
+
+        ``looked``: ``look`` said True after all of the request had come. Raises ``StorageUnavailable``.
+        """
+        known = self._callers.get(digest)
+        if known is None:
+            return None
+        stamp = self._database.revisions_at_hand(known.principal.tenant_id, looked=looked)
+        return known if known.stamp == stamp and known.stamp[0] == self.registry.stamp else None
+
+    async def caller(self, token: str, digest: bytes = b"") -> Caller:
+        """Return who presents ``token`` now; expiry, audience, tenant and address are for the caller to check.
+
+        ``digest`` is its ``token_digest``, where that is known already. Raises ``Unauthenticated``, ``StorageUnavailable`` and ``ExternalUnavailable``.
         """
         if self._external is not None and self._external.system(token) is not None:
             return await self._foreign(self._external, token)
-        # The whole digest of the whole token: a prefix would let two tokens share a place (J18).
-        digest = hashlib.sha256(token.encode()).digest()
+        digest = digest or token_digest(token)
         known = self._callers.get(digest)
         # Whose revision to read is only known from the rows; they are read again after it.
         principal = (await self._read_caller(token, self._now())).principal if known is None else known.principal
@@ -173,15 +219,20 @@ class LiveState:
         self._callers[digest] = caller
         return caller
 
+    def known_tree(self, caller: Caller, server: Server) -> ResourceTree | None:
+        """Return what ``tree`` does, or None where it has to be read."""
+        principal = caller.principal
+        if principal.resources is None and not principal.placed and server.id not in self.registry.targeting:
+            return EMPTY_TREE
+        known = self._trees.get(principal.tenant_id)
+        return known[1] if known is not None and known[0] == caller.stamp[1] else None
+
     async def tree(self, caller: Caller, server: Server) -> ResourceTree:
         """Return the tenant's tree where deciding about ``server`` takes it, else an empty one."""
-        limited = caller.principal.resources is not None or caller.principal.placed
-        if not limited and server.id not in self.registry.targeting:
-            return EMPTY_TREE
+        known = self.known_tree(caller, server)
+        if known is not None:
+            return known
         tenant_id, revision = caller.principal.tenant_id, caller.stamp[1]
-        known = self._trees.get(tenant_id)
-        if known is not None and known[0] == revision:
-            return known[1]
         nodes = await self._database.read_long(lambda reader: permissions.resources_of_tenant(reader, tenant_id))
         tree = ResourceTree(nodes)
         _make_room(self._trees, MAX_TREES)
@@ -191,6 +242,8 @@ class LiveState:
     async def _compile(self, digest: bytes, token: str, tenant_id: TenantId, stamp: Stamp) -> Caller:
         self._callers.pop(digest, None)
         caller = await self._made(token, tenant_id, stamp, self._now())
+        if caller.principal.credential is CredentialKind.SESSION:
+            return caller  # Its bearer is good for one call, however soon another comes with it.
         _make_room(self._callers, MAX_CALLERS)
         self._callers[digest] = caller
         return caller
@@ -224,6 +277,7 @@ def _caller_of(authenticated: Authenticated, tenant_id: TenantId, stamp: Stamp) 
         not_before=authenticated.not_before,
         stamp=stamp,
         visibility=_visibility(principal, stamp),
+        networks=authenticated.networks,
         rates=authenticated.rates,
     )
 

@@ -1,39 +1,50 @@
 """A POST: one MCP message, from its bytes to the answer."""
 
-import re
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine, Mapping
 from typing import Any, Final
 
 from doorward.credentials.authenticate import Unauthenticated
 from doorward.gateway import answers
-from doorward.gateway.access import Challenge, Forward, Verdict, View, judge
+from doorward.gateway.access import AskFirst, Challenge, Forward, Verdict, View, judge
 from doorward.gateway.answers import Answer as OwnAnswer
-from doorward.gateway.call import BAD_GATEWAY, Call, outgoing, rpc_refusal, thing, upstream_refusal
+from doorward.gateway.approval_gate import ApprovalGate
+from doorward.gateway.call import Call, outgoing, rpc_refusal
+from doorward.gateway.call_log import MAX_LOGGED, call_event, ended, note_end
 from doorward.gateway.catalogue import Catalogue
 from doorward.gateway.door import Door, challenge_header
 from doorward.gateway.exchange import Exchange, Refusal
 from doorward.gateway.forward import Forwarder
 from doorward.gateway.http_connection import UpstreamFailure
 from doorward.gateway.identity import Identities
-from doorward.gateway.live import Caller, LiveState
-from doorward.gateway.offer import Governed
-from doorward.gateway.param_headers import PREFIX, mismatch
+from doorward.gateway.link_first import STATE, Way, link_first
+from doorward.gateway.live import EMPTY_TREE, Caller, LiveState
+from doorward.gateway.offer import Governed, Offer
+from doorward.gateway.opens_urls import capabilities_of, opens_urls
+from doorward.gateway.own_tools import described
+from doorward.gateway.param_headers import mismatch
 from doorward.gateway.rates import Ceilings
-from doorward.gateway.sessions import Binding, Identity
+from doorward.gateway.seen import SeenByCallers
+from doorward.gateway.sessions import Binding
+from doorward.gateway.task_messages import goes_as_it_came, going
+from doorward.gateway.tasks import Tasks
 from doorward.gateway.upstream import Envelope, Rejected
-from doorward.model import ApiKeyId, CredentialKind, Instant, Server
+from doorward.gateway.upstream_oauth.calls import Accounts, by_account
+from doorward.gateway.upstream_oauth.grants import NotLinked
+from doorward.gateway.upstream_oauth.linking import LIFETIME
+from doorward.gateway.verdicts import verdict_on
+from doorward.model import CredentialKind, Instant, Server
 from doorward.protocol import faults, jsonrpc, mcp
 from doorward.protocol.endpoints import Endpoint
 from doorward.protocol.errors import JsonRpcError
-from doorward.protocol.jsonrpc import INVALID_REQUEST
-from doorward.protocol.mcp import HEADER_MISMATCH, Era
+from doorward.protocol.jsonrpc import INVALID_REQUEST, Decoded
+from doorward.protocol.mcp import HEADER_MISMATCH, MODERN_VERSION, Era
 from doorward.storage.events import CallEvent
 
-Touch = Callable[[ApiKeyId, Instant, str | None, str | None], None]
-"""``touch(key, when, address, client)``: an API key was used. Must not block."""
+Touch = Callable[[CredentialKind, str, Instant, str | None, str | None], None]
+"""``touch(kind, id, when, address, client)``: a credential was used. Must not block."""
 OK, ACCEPTED, FORBIDDEN, NOT_FOUND, UNSUPPORTED_TYPE = 200, 202, 403, 404, 415
-MAX_LOGGED: Final = 200
-_PARAM: Final = re.compile(PREFIX.encode()).match
+_NO_ENVELOPE: Final = Envelope(version=None)
+_MODERN: Final = Envelope(version=MODERN_VERSION)
 BODY_WITH_HEAD: Final = 1_000
 """Microseconds within which a body counts as having come with its head."""
 
@@ -47,7 +58,9 @@ class Messages:
         identities: Identities,
         catalogue: Catalogue,
         forwarder: Forwarder,
+        gate: ApprovalGate,
         binding: Binding,
+        tasks: Tasks,
         door: Door,
         live: LiveState,
         now: Callable[[], Instant],
@@ -55,11 +68,15 @@ class Messages:
         body_limit: int,
         record: Callable[[CallEvent], None],
         touch: Touch,
+        public_url: str,
+        accounts: Accounts | None,
     ) -> None:
         self._identities = identities
         self._catalogue = catalogue
         self._forwarder = forwarder
+        self._gate = gate
         self._binding = binding
+        self._tasks = tasks
         self._door = door
         self._live = live
         self._now = now
@@ -67,112 +84,188 @@ class Messages:
         self._body_limit = body_limit
         self._record = record
         self._touch = touch
+        self._seen = SeenByCallers()
+        self._public_url = public_url
+        self._accounts = accounts
 
     async def serve(self, exchange: Exchange, token: str, caller: Caller, endpoint: Endpoint, started: Instant) -> None:
         """Answer the request, or raise ``Refusal``."""
-        message, ask = await self._message(exchange)
-        arrived = self._now()
-        if arrived - started > BODY_WITH_HEAD:
-            # A body held back for long must not be judged by the rights of the moment its head came.
-            started = arrived
-            caller, endpoint = await self._again(token, exchange.path, endpoint, started)
+        _check_type(exchange)
+        body = exchange.whole
+        if body is None or len(body) > self._body_limit:
+            body = await exchange.body(self._body_limit)
+            arrived = self._now()
+            if arrived - started > BODY_WITH_HEAD:
+                # A body held back for long must not be judged by the rights of the moment its head came.
+                started = arrived
+                caller, endpoint = await self._again(token, exchange, endpoint, started)
+        came, ask = _read(exchange, body)
         self._note_use(exchange, caller, started)
-        call = Call(
-            exchange=exchange,
-            token=token,
-            caller=caller,
-            server=endpoint.server,
-            ask=ask,
-            message=message,
-            envelope=Envelope(version=ask.version),
-            started=started,
-        )
+        call = Call(exchange, token, caller, endpoint.server, ask, came, came[0], _NO_ENVELOPE, started)
         try:
             self._ceilings.rates.spend(caller, ask.id)
-            await self._prepare(call, endpoint, started)
-            if self._now() - started > BODY_WITH_HEAD:
+            self._prepare(call, endpoint)
+            view = self._known_view(caller, endpoint.server, started)
+            call.view = view or await self.view(caller, endpoint.server, started)
+            if view is None and self._now() - started > BODY_WITH_HEAD:
                 # Nor may the time that an upstream takes to say what it offers.
                 endpoint = await self._renew(call, endpoint)
-            await self._decided(call, endpoint)
+            verdict = verdict_on(call.ask, call.caller, call.view)
+            if type(verdict) is Forward:
+                self._check(call)
+                await self._forward(call, verdict)
+            else:
+                await self._decided(call, endpoint, verdict)
+        except NotLinked as missing:
+            await self._link_first(call, missing)
         except (UpstreamFailure, Rejected, JsonRpcError) as failure:
-            raise _ended(call, failure) from failure
+            raise ended(call, failure) from failure
         except Refusal as refusal:
-            _note_end(call, refusal)
+            note_end(call, refusal)
             raise
         finally:
-            self._log(call)
+            call.leave_place()
+            self._record(call_event(call, self._now()))
 
-    async def _prepare(self, call: Call, endpoint: Endpoint, now: Instant) -> None:
+    def _prepare(self, call: Call, endpoint: Endpoint) -> None:
         call.server = endpoint.server
+        if isinstance(call.ask, (mcp.UseTask, mcp.Listen)):
+            call.ask = self._tasks.opened(call.ask, call.caller.principal, endpoint.server.id)
+        if isinstance(call.ask, mcp.Initialize) or by_account(endpoint.server):
+            self._note_client(call)
         call.envelope = self._envelope(call.exchange, call.caller, endpoint.server, call.ask)
-        call.view = await self.view(call.caller, endpoint.server, now)
 
     async def _renew(self, call: Call, endpoint: Endpoint) -> Endpoint:
         """Look at credential, rights and rules again, after something else was waited for."""
         now = self._now()
-        call.caller, endpoint = await self._again(call.token, call.exchange.path, endpoint, now)
-        await self._prepare(call, endpoint, now)
+        call.caller, endpoint = await self._again(call.token, call.exchange, endpoint, now)
+        self._prepare(call, endpoint)
+        call.view = await self.view(call.caller, endpoint.server, now)
         return endpoint
 
+    def _known_view(self, caller: Caller, server: Server, now: Instant) -> View | None:
+        """Return what ``view`` does, or None where that takes more than to look."""
+        if server.auth is not None and by_account(server):
+            return None
+        principal = caller.principal
+        tree = self._live.known_tree(caller, server)
+        governed = self._catalogue.known(server, principal.tenant_id, now)
+        if tree is None or governed is None:
+            return None
+        seen = self._seen.of(caller.key, server.id)
+        return View(principal, governed, tree, now, self._live.registry.words, seen, self._public_url)
+
     async def view(self, caller: Caller, server: Server, now: Instant) -> View:
-        """Return all that a decision needs. Raises ``UpstreamFailure``, ``Rejected``, ``StorageUnavailable``."""
+        """Return all that a decision needs.
+
+        Raises ``UpstreamFailure``, ``NotLinked`` among them, ``Rejected``, ``StorageUnavailable``.
+        """
+        principal = caller.principal
+        if by_account(server) and server.id not in principal.servers:
+            return self._bare(caller, server, now)  # Nobody is sent to link an account where they may not call.
+        account = await self._account(caller, server)
         tree = await self._live.tree(caller, server)
         words = self._live.registry.words
-        governed = await self._catalogue.governed(server, caller.principal, words, now)
-        return View(principal=caller.principal, governed=governed, tree=tree, now=now, words=words)
+        governed = await self._catalogue.governed(server, principal, words, now, account)
+        seen = self._seen.of(caller.key, server.id)
+        return View(principal, governed, tree, now, words, seen, self._public_url)
+
+    async def _account(self, caller: Caller, server: Server) -> str:
+        """Return the linked account to call ``server`` with; '' where it knows people otherwise. Raises ``NotLinked``."""
+        if not by_account(server):
+            return ""
+        if self._accounts is None:
+            raise NotLinked("no accounts are kept here")
+        return await self._accounts.linked(caller.principal, server)
+
+    def _bare(self, caller: Caller, server: Server, now: Instant) -> View:
+        """Return a view of a server of which nothing is known."""
+        governed, words = Governed(server, Offer()), self._live.registry.words
+        return View(caller.principal, governed, EMPTY_TREE, now, words, public_url=self._public_url)
 
     async def look(self, call: Call) -> tuple[Caller, View]:
         """Return what a waiting call is decided by now; its upstream, which may be busy with it, is not asked."""
         caller = await self._live.still(call.caller, call.token, call.started)
+        self._door.check_address(caller, call.exchange)
         endpoint = self._live.registry.find(call.exchange.path)
         if endpoint is None:
             raise Refusal(NOT_FOUND, INVALID_REQUEST, faults.SERVER_UNKNOWN, reason="the server is gone")
+        account = await self._account(caller, endpoint.server)
         if caller is call.caller:
             return caller, call.view
         before, tree = call.view, await self._live.tree(caller, endpoint.server)
-        governed = Governed(endpoint.server, before.governed.offer)
-        return caller, View(caller.principal, governed, tree, before.now, self._live.registry.words)
-
-    async def _message(self, exchange: Exchange) -> tuple[dict[str, Any], mcp.Ask]:
-        kind = (exchange.one(b"content-type") or "").partition(";")[0].strip().lower()
-        if kind != "application/json" or b"content-encoding" in exchange.headers:
-            raise Refusal(UNSUPPORTED_TYPE, INVALID_REQUEST, faults.CONTENT_TYPE, reason=f"content type {kind[:60]!r}")
-        body = await exchange.body(self._body_limit)
-        try:
-            message = jsonrpc.decode(body)
-            ask = mcp.read(
-                message,
-                protocol_version=exchange.one(b"mcp-protocol-version"),
-                mcp_method=exchange.many(b"mcp-method"),
-                mcp_name=exchange.many(b"mcp-name"),
-            )
-        except JsonRpcError as error:
-            raise rpc_refusal(error) from error
-        return message, ask
+        governed = Governed(endpoint.server, before.governed.offer, account)
+        return caller, before._replace(
+            principal=caller.principal, governed=governed, tree=tree, words=self._live.registry.words
+        )
 
     async def _again(
-        self, token: str, path: str, endpoint: Endpoint, now: Instant
+        self, token: str, exchange: Exchange, endpoint: Endpoint, now: Instant
     ) -> tuple[Caller, Endpoint]:  # fmt: skip
         try:
-            return await self._door.caller(token, path, now)
+            return await self._door.caller(token, exchange, now)
         except Unauthenticated as why:
             raise self._door.refused(endpoint, why) from why
 
     def _envelope(self, exchange: Exchange, caller: Caller, server: Server, ask: mcp.Ask) -> Envelope:
-        presented = exchange.one(b"mcp-session-id")
+        presented = exchange.head.session
         if ask.era is Era.MODERN:
-            return Envelope(version=ask.version, params=_params(exchange))
+            params = exchange.head.params
+            return Envelope(version=ask.version, params=params) if params else _MODERN
         if presented is None or isinstance(ask, mcp.Initialize):
             return Envelope(version=ask.version)
         session_id = self._binding.unwrap_session(caller.principal, server.id, presented)
         if session_id is None:
             raise Refusal(NOT_FOUND, INVALID_REQUEST, faults.SESSION_UNKNOWN, reason="session", request_id=ask.id)
-        return Envelope(version=ask.version, session_id=session_id)
+        return Envelope(version=ask.version, session_id=session_id or None)
 
-    async def _decided(self, call: Call, endpoint: Endpoint) -> None:
-        verdict = judge(call.ask, call.view)
+    def _note_client(self, call: Call) -> None:
+        """Know whether the client opens addresses, and take out what we gave it to bring back."""
+        params, principal = _params_of(call), call.caller.principal
+        session = call.exchange.head.session or ""
+        told = self._binding.opens_urls(principal, call.server.id, session)
+        call.opens_urls = told or opens_urls(capabilities_of(call.ask, params))
+        presented = params.get("requestState")
+        request = (STATE, call.name or "")
+        ours = isinstance(presented, str) and self._binding.unwrap_state(
+            principal, call.server.id, request, presented, self._now()
+        )
+        if ours == STATE:
+            kept = {name: value for name, value in params.items() if name not in {"requestState", "inputResponses"}}
+            call.message, call.asked_to_link = {**call.message, "params": kept}, True
+
+    async def _link_first(self, call: Call, missing: NotLinked) -> None:
+        """Answer somebody who has to link an account before anything can be passed on."""
+        principal, server = call.caller.principal, call.server
+        until = Instant(self._now() + LIFETIME)
+        way = Way(
+            url=f"{self._public_url}/upstreams/{server.slug}/connect?tenant={principal.tenant_slug}",
+            opens_urls=call.opens_urls,
+            asked_before=call.asked_to_link,
+            state=self._binding.wrap_state(principal, server.id, (STATE, call.name or ""), STATE, until),
+            id=call.exchange.request_id,
+        )
+        answer = link_first(call.ask, self._bare(call.caller, server, call.started), way)
+        call.decision, call.reason = answer.decision, f"{answer.reason} ({missing.reason})"
+        own = self._binding.wrap_session(principal, server.id, "", opens_urls=call.opens_urls)
+        session = [(b"mcp-session-id", own.encode())] if isinstance(call.ask, mcp.Initialize) else []
+        await call.exchange.answer_message(answer.status, answer.message, *session)
+
+    async def _decided(self, call: Call, endpoint: Endpoint, verdict: Verdict) -> None:
         if isinstance(verdict, OwnAnswer) and verdict.hidden:
             verdict, endpoint = await self._looked_again(call, endpoint, verdict)
+        match verdict:
+            case Forward():
+                self._check(call)
+                await self._forward(call, verdict)
+            case AskFirst():
+                await self._ask_first(call, endpoint, verdict)
+            case _:
+                if isinstance(verdict, OwnAnswer) and verdict.called:
+                    self._check(call)
+                await self._answer(call, endpoint, verdict)
+
+    async def _answer(self, call: Call, endpoint: Endpoint, verdict: OwnAnswer | Challenge) -> None:
         match verdict:
             case OwnAnswer():
                 call.decision, call.reason = verdict.decision, verdict.reason
@@ -182,23 +275,38 @@ class Messages:
                 challenge = self._door.challenge(endpoint, error="insufficient_scope", scopes=scopes)
                 message = answers.error(call.ask.id, answers.INSUFFICIENT_SCOPE, faults.SCOPE_INSUFFICIENT)
                 await call.exchange.answer_message(FORBIDDEN, message, challenge_header(challenge))
-            case Forward(rule=rule, within=within, repeatable=repeatable, uris=uris):
-                call.reason, call.uris = rule, uris
-                self._check_params(call)
-                if isinstance(call.ask, mcp.CallTool):
-                    self._ceilings.rates.spend_on_tool(call.caller, call.server.id, call.ask.name, call.ask.id)
-                call.message = outgoing(call, self._binding)
-                identity = self._identities.of(call.caller, call.server, within, call.view.tree, call.view.now)
-                await self._forward(call, identity, repeatable=repeatable)
 
-    async def _forward(self, call: Call, identity: Identity, *, repeatable: bool) -> None:
-        places = self._ceilings.streams if isinstance(call.ask, mcp.Listen) else self._ceilings.calls
-        principal = call.caller.principal  # The call's own is looked up again while it waits.
-        places.take(principal, call.ask.id)
-        try:
-            await self._forwarder.forward(call, identity, repeatable=repeatable)
-        finally:
-            places.give_back(principal)
+    async def _ask_first(self, call: Call, endpoint: Endpoint, before: AskFirst) -> None:
+        """Have the call approved, then send it on. All that could refuse it comes before its approval is spent."""
+        self._check(call)
+        going(call, self._tasks, outgoing(call, self._binding))
+        call.take_place(self._ceilings.calls)
+        verdict: Forward | OwnAnswer | Challenge | None = await self._gate.claim(call, before, self._now())
+        if verdict is None:
+            # Rights that went while that was written must not outlive it.
+            endpoint = await self._renew(call, endpoint)
+            verdict = self._gate.still(call, before, judge(call.ask, call.view))
+        if isinstance(verdict, Forward):
+            await self._send(call, verdict)
+        else:
+            await self._answer(call, endpoint, verdict)
+
+    def _check(self, call: Call) -> None:
+        self._check_params(call)
+        if isinstance(call.ask, mcp.CallTool):
+            self._ceilings.rates.spend_on_tool(call.caller, call.server.id, call.ask.name, call.ask.id)
+
+    def _forward(self, call: Call, verdict: Forward) -> Coroutine[Any, Any, None]:
+        """Take a place, which is given back at the end of ``serve``, and send the message once this is awaited."""
+        call.take_place(self._ceilings.streams if isinstance(call.ask, mcp.Listen) else self._ceilings.calls)
+        return self._send(call, verdict)
+
+    def _send(self, call: Call, verdict: Forward) -> Coroutine[Any, Any, None]:
+        call.reason, call.uris, call.tasks, call.within = verdict.rule, verdict.uris, verdict.tasks, verdict.within
+        if not goes_as_it_came(call.message):
+            call.message = going(call, self._tasks, outgoing(call, self._binding))
+        identity = self._identities.of(call.caller, call.server, verdict.within, call.view.tree, call.view.now)
+        return self._forwarder.forward(call, identity, repeatable=verdict.repeatable)
 
     async def _looked_again(self, call: Call, endpoint: Endpoint, verdict: OwnAnswer) -> tuple[Verdict, Endpoint]:
         """Ask the upstream once more what it offers, before a name is said not to exist."""
@@ -213,60 +321,48 @@ class Messages:
         """Refuse an ``Mcp-Param-*`` header that says something else than its argument. Raises ``JsonRpcError``."""
         if not isinstance(call.ask, mcp.CallTool) or call.ask.era is not Era.MODERN:
             return
-        tool = call.view.governed.offer.tools[call.ask.name]
+        tool = described(call.view.governed, call.ask.name)
+        if not tool.param_headers:
+            return
         wrong = mismatch(tool.param_headers, call.ask.arguments, call.envelope.params)
         if wrong is not None:
             raise JsonRpcError(faults.HEADER_MISMATCH, HEADER_MISMATCH, reason=wrong, request_id=call.ask.id)
 
     def _note_use(self, exchange: Exchange, caller: Caller, now: Instant) -> None:
         principal = caller.principal
-        if principal.credential is CredentialKind.API_KEY:
-            agent = exchange.one(b"user-agent")
-            self._touch(ApiKeyId(principal.credential_id), now, exchange.client, agent and agent[:MAX_LOGGED])
+        if principal.credential is not CredentialKind.API_KEY:
+            # Only of keys is it told where they are used: a connection is one client on one device.
+            self._touch(principal.credential, principal.credential_id, now, None, None)
+            return
+        agent = exchange.head.agent
+        address = self._door.came_from(exchange)
+        self._touch(principal.credential, principal.credential_id, now, address, agent and agent[:MAX_LOGGED])
 
-    def _log(self, call: Call) -> None:
-        principal = call.caller.principal
-        name = thing(call.ask)
-        self._record(
-            CallEvent(
-                at=call.started,
-                tenant_id=principal.tenant_id,
-                user_id=principal.user_id,
-                credential=principal.credential.value,
-                credential_id=principal.credential_id,
-                client_id=principal.client_id,
-                server_id=call.server.id,
-                method=printable(str(call.message.get("method", ""))),
-                name=name and printable(name),
-                decision=call.decision,
-                reason=printable(call.reason),
-                status=call.exchange.status,
-                duration_us=self._now() - call.started,
-                request_id=call.exchange.request_id,
-            )
+
+def _check_type(exchange: Exchange) -> None:
+    """Refuse what does not say that it is plain JSON. Raises ``Refusal`` 415."""
+    head = exchange.head
+    if not head.plain_json:
+        reason = f"content type {head.media_type[:60]!r}"
+        raise Refusal(UNSUPPORTED_TYPE, INVALID_REQUEST, faults.CONTENT_TYPE, reason=reason)
+
+
+def _read(exchange: Exchange, body: bytes) -> tuple[Decoded, mcp.Ask]:
+    """Return the message in a body, and what it asks for. Raises ``Refusal``."""
+    head = exchange.head
+    try:
+        came = jsonrpc.decode(body)
+        ask = mcp.read(
+            came[0],
+            protocol_version=head.protocol_version,
+            mcp_method=head.mcp_method,
+            mcp_name=head.mcp_name,
         )
+    except JsonRpcError as error:
+        raise rpc_refusal(error) from error
+    return came, ask
 
 
-def _ended(call: Call, failure: UpstreamFailure | Rejected | JsonRpcError) -> Refusal:
-    refusal = rpc_refusal(failure) if isinstance(failure, JsonRpcError) else upstream_refusal(failure, call.ask.id)
-    _note_end(call, refusal)
-    return refusal
-
-
-def _note_end(call: Call, refusal: Refusal) -> None:
-    call.decision = "refused" if refusal.status < BAD_GATEWAY else "failed"
-    call.reason = f"{refusal.fault.code}: {refusal.reason}"
-    call.exchange.status = refusal.status
-
-
-def printable(text: str) -> str:
-    """Return ``text`` as it may stand in a log: short, and nothing that could forge a line or be unstorable."""
-    short = text[:MAX_LOGGED]
-    return short if short.isprintable() else "".join(c if c.isprintable() else "\ufffd" for c in short)
-
-
-def _params(exchange: Exchange) -> list[tuple[str, str]]:
-    """Return all ``Mcp-Param-*`` headers, repeated ones too."""
-    if not any(map(_PARAM, exchange.headers)):
-        return []
-    return [(name.decode("latin-1"), value.decode("latin-1")) for name, value in exchange.raw_headers if _PARAM(name)]
+def _params_of(call: Call) -> Mapping[str, Any]:
+    params = call.message.get("params")
+    return params if isinstance(params, dict) else {}

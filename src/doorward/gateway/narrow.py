@@ -4,26 +4,36 @@ Lists are rebuilt from the members that the protocol knows, so that counts and h
 tell of what is left out (K2); nothing that depends on the caller may be cached for others (K4).
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any, Final
 
-from doorward.gateway.access import View, decide_by, resource_decision
-from doorward.gateway.offer import Tool, offered, resource_rule, sampled, template_rule, text, tool_of, tool_rule
-from doorward.gateway.whoami import DEFINITION, WHOAMI, has_whoami
-from doorward.model import RuleKind
+from doorward.gateway.access import View, decide_by, own_definitions, resource_decision
+from doorward.gateway.offer import (
+    Tool,
+    offered,
+    prompt_rule,
+    resource_rule,
+    sampled,
+    template_rule,
+    text,
+    tool_of,
+    tool_rule,
+)
+from doorward.gateway.own_tools import own_names
 from doorward.policy.decide import Allowed, visible
 from doorward.policy.matching import tool_name_ok
-from doorward.policy.rules import rule_for
 from doorward.protocol import mcp
 from doorward.protocol.mcp import Era
 
 Result = dict[str, Any]
 
 _SERVER_INFO: Final = "io.modelcontextprotocol/serverInfo"
-_TASKS: Final = "io.modelcontextprotocol/tasks"
 _UPDATED: Final = "notifications/resources/updated"
 _ACKNOWLEDGED: Final = "notifications/subscriptions/acknowledged"
-_SERVER_REQUESTS: Final = frozenset({"sampling/createMessage", "elicitation/create", "roots/list", "ping"})
+_SERVER_REQUESTS: Final = frozenset({"sampling/createMessage", "elicitation/create", "roots/list", "ping"}) | {
+    f"tasks/{what}" for what in ("get", "result", "list", "cancel")
+}
+"""Those about tasks are about the client's own (2025-11-25)."""
 
 
 def narrow(ask: mcp.Ask, result: Result, view: View) -> Result:
@@ -31,8 +41,8 @@ def narrow(ask: mcp.Ask, result: Result, view: View) -> Result:
     if isinstance(ask, mcp.CallTool):
         return result  # The hot path: nothing of a tool's own result is ours to judge.
     if isinstance(ask, mcp.Initialize | mcp.Discover):
-        result = _capabilities(result, view)
-    elif isinstance(ask, mcp.Listing):
+        result = _capabilities(result, view, ask.era)
+    elif type(ask) in _KEPT:
         result = _list(result, _KEPT[type(ask)], view, ask.era)
     return _private(result) if _cacheable(ask) else result
 
@@ -52,7 +62,7 @@ def notification_passes(message: Mapping[str, Any], view: View) -> bool:
         params = message.get("params")
         uri = params.get("uri") if isinstance(params, dict) else None
         return isinstance(uri, str) and isinstance(resource_decision(uri, view), Allowed)
-    return isinstance(method, str) and not method.startswith("notifications/tasks")
+    return isinstance(method, str)
 
 
 def request_passes(method: str, era: Era) -> bool:
@@ -60,19 +70,23 @@ def request_passes(method: str, era: Era) -> bool:
     return era is Era.LEGACY and method in _SERVER_REQUESTS
 
 
-def acknowledged(message: dict[str, Any], allowed: tuple[str, ...]) -> dict[str, Any]:
-    """Return a listen stream's acknowledgement without resources that were not let through (K18)."""
+def acknowledged(message: dict[str, Any], allowed: Collection[str], tasks: Mapping[str, str]) -> dict[str, Any]:
+    """Return a listen stream's acknowledgement without resources and tasks that were not let through (K18, K23).
+
+    ``tasks`` has our ids by the upstream's.
+    """
     params = message.get("params")
     honored = params.get("notifications") if isinstance(params, dict) else None
     if message.get("method") != _ACKNOWLEDGED or not isinstance(params, dict) or not isinstance(honored, dict):
         return message
-    uris = honored.get("resourceSubscriptions")
-    kept = [uri for uri in uris if uri in allowed] if isinstance(uris, list) else None
-    rest = {name: value for name, value in honored.items() if name not in {"resourceSubscriptions", "taskIds"}}
-    return {
-        **message,
-        "params": {**params, "notifications": {**rest, **({"resourceSubscriptions": kept} if kept else {})}},
+    uris, ids = honored.get("resourceSubscriptions"), honored.get("taskIds")
+    kept = {
+        "resourceSubscriptions": [uri for uri in uris if uri in allowed] if isinstance(uris, list) else [],
+        "taskIds": [tasks[each] for each in ids if each in tasks] if isinstance(ids, list) else [],
     }
+    rest = {name: value for name, value in honored.items() if name not in kept}
+    shown = {name: values for name, values in kept.items() if values}
+    return {**message, "params": {**params, "notifications": {**rest, **shown}}}
 
 
 def tool_visible(item: Mapping[str, Any], view: View) -> bool:
@@ -100,7 +114,7 @@ def news(ask: mcp.Ask, result: Result, view: View) -> Mapping[str, Tool]:
 def prompt_visible(item: Mapping[str, Any], view: View) -> bool:
     """Say whether a listed prompt is shown."""
     name = text(item, "name")
-    rule = rule_for(view.governed.server, RuleKind.PROMPT, name, None)[0]
+    rule = prompt_rule(view.governed.server, name)
     return bool(name) and visible(decide_by(rule, name, None, view))
 
 
@@ -139,8 +153,8 @@ def _list(result: Result, member: str, view: View, era: Era) -> Result:
     unique = {text(item, key): item for item in reversed(items if isinstance(items, list) else [])}
     kept = [item for item in reversed(unique.values()) if isinstance(item, dict) and judge(item, view)]
     cursor = result.get("nextCursor")
-    if member == "tools" and cursor is None and has_whoami(view.governed) and WHOAMI not in unique:
-        kept.append(dict(DEFINITION))
+    if member == "tools" and cursor is None:
+        kept += [each for each in own_definitions(view) if each["name"] not in unique]
     narrowed: Result = {member: kept}
     if isinstance(cursor, str):
         narrowed["nextCursor"] = cursor
@@ -152,16 +166,16 @@ def _list(result: Result, member: str, view: View, era: Era) -> Result:
     return narrowed
 
 
-def _capabilities(result: Result, view: View) -> Result:
-    """Return the server's description with what this gateway serves: no tasks, and tools where ``whoami`` is one."""
+def _capabilities(result: Result, view: View, era: Era) -> Result:
+    """Return the server's description with what is served: tasks in the form of the era, tools for our own."""
     offered = result.get("capabilities")
-    capabilities = (
-        {name: value for name, value in offered.items() if name != "tasks"} if isinstance(offered, dict) else {}
-    )
+    capabilities = dict(offered) if isinstance(offered, dict) else {}
     extensions = capabilities.get("extensions")
-    if isinstance(extensions, dict) and _TASKS in extensions:
-        capabilities["extensions"] = {name: value for name, value in extensions.items() if name != _TASKS}
-    if has_whoami(view.governed):
+    if era is Era.MODERN:
+        capabilities.pop("tasks", None)
+    elif isinstance(extensions, dict) and mcp.TASKS_EXTENSION in extensions:
+        capabilities["extensions"] = {name: value for name, value in extensions.items() if name != mcp.TASKS_EXTENSION}
+    if own_names(view.governed):
         capabilities.setdefault("tools", {})
     return {**result, "capabilities": capabilities}
 

@@ -21,6 +21,8 @@ from doorward.policy.vetting import standing
 _EXPRESSION: Final = re.compile(r"\{([+#./;?&]?)([^{}]*)\}")
 _SAID: Final = ("title", "description", "inputSchema", "outputSchema", "annotations")
 _PATH_VALUES: Final = frozenset("+#/")
+MAX_DESCRIPTION: Final = 2_000
+"""Characters."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +33,10 @@ class Tool:
     param_headers: ParamHeaders = ()
     digest: str = ""
     """Of all that its author says of it: another one is another version (K27)."""
+    description: str = ""
+    """For whoever has to approve a call; cut."""
+    said: Mapping[str, Any] = field(default_factory=dict, compare=False, repr=False)
+    """All that its author says of it: the digest is made of this."""
 
     @property
     def repeatable(self) -> bool:
@@ -55,9 +61,13 @@ Governing = tuple[ToolRule, Mapping[str, str]]
 class Governed:
     """A server with its rules, joined with an offer. Answers None for what is not offered."""
 
-    def __init__(self, server: Server, offer: Offer) -> None:
+    def __init__(self, server: Server, offer: Offer, account: str = "") -> None:
         self.server = server
         self.offer = offer
+        self.account = account
+        """Whose offer it is, where the server knows people by their own accounts: nobody else is shown it."""
+        self.own: tuple[str, ...] | None = None
+        """What ``own_tools.own_names`` returns, once it was asked."""
         self._tools: dict[str, ToolRule] = {}
         self._prompts: dict[str, ToolRule] = {}
 
@@ -72,7 +82,7 @@ class Governed:
         """Return the rule of a prompt."""
         rule = self._prompts.get(name)
         if rule is None and name in self.offer.prompts:
-            rule = self._prompts[name] = rule_for(self.server, RuleKind.PROMPT, name, None)[0]
+            rule = self._prompts[name] = prompt_rule(self.server, name)
         return rule
 
     def resource(self, uri: str) -> Governing | None:
@@ -97,6 +107,11 @@ def offered(server: Server, name: str, tool: Tool) -> bool:
 def tool_rule(server: Server, name: str, annotations: Mapping[str, Any]) -> ToolRule:
     """Return the rule that governs a tool with these annotations."""
     return rule_for(server, RuleKind.TOOL, name, annotations)[0]
+
+
+def prompt_rule(server: Server, name: str) -> ToolRule:
+    """Return the rule that governs a prompt."""
+    return rule_for(server, RuleKind.PROMPT, name, None)[0]
 
 
 def resource_rule(server: Server, uri: str) -> Governing:
@@ -165,7 +180,13 @@ def tool_of(item: Mapping[str, Any]) -> Tool:
     annotations = item.get("annotations")
     said = {member: item.get(member) for member in _SAID}
     digest = hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()
-    return Tool(annotations if isinstance(annotations, dict) else {}, declared(item.get("inputSchema")), digest)
+    return Tool(
+        annotations if isinstance(annotations, dict) else {},
+        declared(item.get("inputSchema")),
+        digest,
+        text(item, "description")[:MAX_DESCRIPTION],
+        {member: value for member, value in said.items() if value is not None},
+    )
 
 
 def text(item: Any, member: str) -> str:

@@ -1,4 +1,4 @@
-"""Which web pages may call the MCP endpoint, and what browsers are told (ruling 11; L18). Pure.
+"""Which web pages may call the MCP endpoint, and what browsers are told (decision 0077.11; L18). Pure.
 
 Bearer credentials are never sent by a browser on its own, so a foreign page can do nothing by itself; it is refused all
 the same as soon as it sends one, and never gets to read an answer.
@@ -32,13 +32,13 @@ class Origins:
         return not self._local or (host is not None and _LOOPBACK_HOST.fullmatch(host) is not None)
 
 
-def cors(origin: str) -> list[tuple[bytes, bytes]]:
+def cors(origin: str) -> tuple[tuple[bytes, bytes], ...]:
     """Return the headers for an answer to an allowed origin. No credentials mode: cookies are never used here."""
-    return [
+    return (
         (b"access-control-allow-origin", origin.encode("latin-1")),
         (b"access-control-expose-headers", EXPOSED_HEADERS),
         (b"vary", b"Origin"),
-    ]
+    )
 
 
 def preflight(requested: str | None) -> list[tuple[bytes, bytes]]:

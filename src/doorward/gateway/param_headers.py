@@ -49,6 +49,16 @@ def mismatch(headers: ParamHeaders, arguments: Mapping[str, Any], sent: Sequence
     return None
 
 
+def made(headers: ParamHeaders, arguments: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Return the headers that agree with ``arguments``."""
+    values = [(name, _at(arguments, path)) for path, name in headers]
+    return [(name, encoded(_in_text(value))) for name, value in values if isinstance(value, str | int | float)]
+
+
+def _in_text(value: str | float) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
 def decoded(value: str) -> str | None:
     """Return a header value with its ``=?base64?…?=`` form undone; None where that is malformed."""
     found = _SENTINEL.fullmatch(value)

@@ -63,14 +63,14 @@ class Places:
     def give_back(self, principal: Principal) -> None:
         """Free a place of the same principal."""
         credential, user = principal.credential_id, (principal.tenant_id, principal.user_id)
-        if self._of_credentials[credential] == 1:
+        if left := self._of_credentials[credential] - 1:
+            self._of_credentials[credential] = left
+        else:
             del self._of_credentials[credential]
+        if left := self._of_users[user] - 1:
+            self._of_users[user] = left
         else:
-            self._of_credentials[credential] -= 1
-        if self._of_users[user] == 1:
             del self._of_users[user]
-        else:
-            self._of_users[user] -= 1
 
     @property
     def empty(self) -> bool:

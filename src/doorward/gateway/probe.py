@@ -8,13 +8,13 @@ from typing import Any, Final
 from doorward.gateway.catalogue import open_session
 from doorward.gateway.http_connection import UpstreamFailure
 from doorward.gateway.sessions import Identity
+from doorward.gateway.sighting import sighting_of
 from doorward.gateway.upstream import Envelope, Rejected, Upstream
-from doorward.model import Server
+from doorward.model import Instant, Server
 from doorward.protocol.mcp import MODERN_VERSION
 
 MAX_PAGES: Final = 100
 _MODERN: Final = Envelope(version=MODERN_VERSION)
-_INFO: Final = "io.modelcontextprotocol/serverInfo"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,11 +22,19 @@ class Health:
     """What was found. ``problem`` is None where all is well; the rest is then what the server says of itself."""
 
     problem: str | None = None
+    refused: bool = False
+    """Whether the server was reached, and took no offence but at the credential."""
     name: str = ""
     version: str = ""
     revision: str = ""
     tools: int = 0
+    accounts: str = ""
+    """Who keeps the accounts by which it knows people; nobody but a person can ask it for more."""
     milliseconds: int = 0
+    since: Instant | None = None
+    """When the gateway first saw it say so; None where it did not yet."""
+    before: str | None = None
+    """What it said before, in words."""
 
 
 async def probe(upstream: Upstream, server: Server, identity: Identity) -> Health:
@@ -40,13 +48,11 @@ async def probe(upstream: Upstream, server: Server, identity: Identity) -> Healt
             if envelope.session_id is not None:
                 (await upstream.delete(server, envelope, identity)).close()
     except (UpstreamFailure, Rejected) as wrong:
-        return Health(problem=wrong.reason, milliseconds=_since(began))
-    meta = described.get("_meta")
-    info = meta.get(_INFO) if isinstance(meta, dict) else described.get("serverInfo")
-    info = info if isinstance(info, dict) else {}
+        refused = isinstance(wrong, Rejected) and wrong.status in {401, 403}
+        return Health(problem=wrong.reason, refused=refused, milliseconds=_since(began))
+    seen = sighting_of(described, envelope.version)
     return Health(
-        name=_text(info.get("name")), version=_text(info.get("version")), revision=envelope.version or "unknown",
-        tools=tools, milliseconds=_since(began),
+        name=seen.name, version=seen.version, revision=seen.revision, tools=tools, milliseconds=_since(began)
     )  # fmt: skip
 
 
@@ -75,8 +81,3 @@ async def _count(upstream: Upstream, server: Server, envelope: Envelope, identit
 
 def _since(began: float) -> int:
     return round((time.monotonic() - began) * 1000)
-
-
-def _text(value: object) -> str:
-    """Return what a server says of itself as it may stand on a terminal."""
-    return "".join(each for each in value[:100] if each.isprintable()) if isinstance(value, str) else ""

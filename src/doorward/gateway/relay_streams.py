@@ -1,6 +1,6 @@
 """Bring an upstream's event stream to the client, event by event.
 
-Requests that a server sends reach clients of the older revisions only (ruling 12); news of a resource reaches those who
+Requests that a server sends reach clients of the older revisions only (decision 0077.12); news of a resource reaches those who
 may read it. A stream ends when its answer came, when its client leaves, or when it may not go on (``streams.py``).
 """
 
@@ -10,14 +10,18 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from typing import Any, Final
 
 from doorward.gateway import answers, sse
+from doorward.gateway.access import View
 from doorward.gateway.call import Call, cursor_bound, upstream_refusal
-from doorward.gateway.exchange import JSON, NO_STORE, NO_TRANSFORM, STREAM, Exchange, Header, Refusal
+from doorward.gateway.exchange import JSON, NO_STORE, NO_TRANSFORM, STREAM, Exchange, Refusal
+from doorward.gateway.head import Header
 from doorward.gateway.http_connection import Answer, UpstreamError, UpstreamFailure
 from doorward.gateway.lenient_json import decoded, written
 from doorward.gateway.narrow import acknowledged, narrow_replayed, notification_passes, request_passes
 from doorward.gateway.relay import OK, WholeRelay
 from doorward.gateway.sessions import Binding
 from doorward.gateway.streams import OpenStream, Streams
+from doorward.gateway.task_messages import replayed, told
+from doorward.gateway.tasks import Tasks
 from doorward.gateway.upstream import EVENT_LIMIT, Rejected, fed
 from doorward.protocol import faults, mcp
 from doorward.protocol.jsonrpc import INTERNAL_ERROR, encode
@@ -27,7 +31,10 @@ from doorward.stepping import as_task
 DRAIN: Final = 0.5
 """Seconds to wait for the end of a stream that has brought its answer, so that its connection can be used again."""
 NOTHING: Final = b""
+NEWS_OF_TASKS: Final = b"notifications/tasks"
 
+Heard = Callable[[Mapping[str, Any], View], None]
+"""``heard(message, view)`` is told of what a server says unasked; it must not block."""
 Translate = Callable[[sse.Event], tuple[bytes, bool]]
 """Returns what the client gets of an event, and whether the stream has done its work."""
 
@@ -35,8 +42,10 @@ Translate = Callable[[sse.Event], tuple[bytes, bool]]
 class StreamRelay:
     """One per gateway."""
 
-    def __init__(self, *, whole: WholeRelay, binding: Binding, streams: Streams) -> None:
+    def __init__(self, *, whole: WholeRelay, binding: Binding, streams: Streams, tasks: Tasks, heard: Heard) -> None:
         self._whole = whole
+        self._heard = heard
+        self._tasks = tasks
         self._binding = binding
         self._streams = streams
 
@@ -50,7 +59,7 @@ class StreamRelay:
             await exchange.begin(OK, [*STREAM, NO_TRANSFORM, *headers])
             fault = faults.UPSTREAM_ANSWER
             try:
-                done = await _pump(stream, exchange, lambda event: self._of_call(call, stream, session_id, event))
+                done = await self._pump(stream, exchange, lambda event: self._of_call(call, stream, session_id, event))
             except UpstreamFailure as failure:
                 timeout = failure.kind is UpstreamError.TIMEOUT
                 done, fault = False, faults.UPSTREAM_TIMEOUT if timeout else faults.UPSTREAM_ANSWER
@@ -85,7 +94,7 @@ class StreamRelay:
         async with self._following(stream, exchange):
             await exchange.begin(OK, [*STREAM, NO_TRANSFORM])
             with contextlib.suppress(UpstreamFailure):
-                await _pump(stream, exchange, lambda event: (self._of_session(stream, session_id, event), False))
+                await self._pump(stream, exchange, lambda event: (self._of_session(stream, session_id, event), False))
             await exchange.end()
 
     @contextlib.asynccontextmanager
@@ -116,9 +125,12 @@ class StreamRelay:
         if message is not None and "method" not in message and "id" in message:
             body = self._whole.response(call, event.data, message)
             return self._encoded(stream, session_id, event, body), True
-        if message is None or not _passes(message, stream, call.ask.era):
+        seen = None if message is None else self._told(message, stream, call.ask.era)
+        if seen is None:
             return NOTHING, False
-        seen = acknowledged(message, call.uris or ()) if isinstance(call.ask, mcp.Listen) else message
+        if isinstance(call.ask, mcp.Listen):
+            ours = {task.id: self._tasks.ours(task, stream.view) for task in stream.tasks}
+            seen = acknowledged(seen, stream.uris or (), ours)
         data = event.data if seen is message else written(seen)
         return self._encoded(stream, session_id, event, data), False
 
@@ -126,16 +138,39 @@ class StreamRelay:
         if not event.data:
             return self._encoded(stream, session_id, event, event.data)
         message = decoded(event.data)
-        if message is None or ("method" in message and not _passes(message, stream, Era.LEGACY)):
+        seen = self._told(message, stream, Era.LEGACY) if message is not None and "method" in message else message
+        if message is None or seen is None:
             return NOTHING
-        data, result = event.data, message.get("result")
+        data, result = event.data if seen is message else written(seen), message.get("result")
         if isinstance(result, dict):
-            narrowed = narrow_replayed(result, stream.view)
+            narrowed = replayed(self._tasks, narrow_replayed(result, stream.view), stream.view)
             try:
                 data = written({**message, "result": cursor_bound(narrowed, stream.view, self._binding)})
             except UnicodeEncodeError:
                 return NOTHING
         return self._encoded(stream, session_id, event, data)
+
+    def _told(self, message: dict[str, Any], stream: OpenStream, era: Era) -> dict[str, Any] | None:
+        self._heard(message, stream.view)
+        return told(message, self._tasks, stream.view) if _passes(message, stream, era) else None
+
+    async def _pump(self, stream: OpenStream, exchange: Exchange, translate: Translate) -> bool:
+        """Send on what comes until the work is done (True) or the stream ends (False). Raises ``UpstreamFailure``."""
+        reader = sse.Reader(EVENT_LIMIT)
+        while (piece := await stream.answer.chunk()) and not stream.withdrawn:
+            if NEWS_OF_TASKS in piece:
+                await self._tasks.settled(stream.view)
+            out, done = [], False
+            for event in fed(reader, piece):
+                data, done = translate(event)
+                out.append(data)
+                if done:
+                    break
+            if any(out):
+                await exchange.piece(b"".join(out))
+            if done:
+                return True
+        return False
 
     def _encoded(self, stream: OpenStream, session_id: str | None, event: sse.Event, data: bytes | None) -> bytes:
         event_id = None
@@ -145,32 +180,17 @@ class StreamRelay:
         return sse.encode(data, event_id=event_id, retry=event.retry)
 
 
-async def _pump(stream: OpenStream, exchange: Exchange, translate: Translate) -> bool:
-    """Send on what comes until the work is done (True) or the stream ends (False). Raises ``UpstreamFailure``."""
-    reader = sse.Reader(EVENT_LIMIT)
-    while (piece := await stream.answer.chunk()) and not stream.withdrawn:
-        out, done = [], False
-        for event in fed(reader, piece):
-            data, done = translate(event)
-            out.append(data)
-            if done:
-                break
-        if any(out):
-            await exchange.piece(b"".join(out))
-        if done:
-            return True
-    return False
-
-
 def _opened(call: Call, answer: Answer) -> OpenStream:
     return OpenStream(
         token=call.token,
-        path=call.exchange.path,
+        exchange=call.exchange,
         ask=call.ask,
         caller=call.caller,
         view=call.view,
         uris=call.uris,
+        tasks=call.tasks,
         answer=answer,
+        approvers=call.approvers,
     )
 
 

@@ -41,6 +41,8 @@ class SessionRequests:
 
     async def _stream(self, exchange: Exchange, token: str, caller: Caller, view: View) -> None:
         envelope, session_id = self._envelope(exchange, view)
+        if not session_id:
+            raise Refusal(METHOD_NOT_ALLOWED, INVALID_REQUEST, faults.HTTP_METHOD, reason="a session of our own")
         identity = self._identities.of(caller, view.governed.server, _anywhere(view), view.tree, view.now)
         try:
             answer = await self._upstream.get(view.governed.server, envelope, identity)
@@ -49,13 +51,16 @@ class SessionRequests:
         if answer.status != OK or not answer.streaming:
             raise _other(answer)
         stream = OpenStream(
-            token=token, path=exchange.path, ask=None, caller=caller, view=view, uris=None, answer=answer
+            token=token, exchange=exchange, ask=None, caller=caller, view=view, uris=None, answer=answer
         )  # fmt: skip
         await self._relay.relay_session(exchange, stream, session_id)
 
     async def end(self, exchange: Exchange, caller: Caller, view: View) -> None:
         """Answer DELETE. Raises ``Refusal``."""
-        envelope, _ = self._envelope(exchange, view)
+        envelope, session_id = self._envelope(exchange, view)
+        if not session_id:
+            await exchange.answer(OK, b"", ())
+            return
         identity = self._identities.of(caller, view.governed.server, _anywhere(view), view.tree, view.now)
         try:
             answer = await self._upstream.delete(view.governed.server, envelope, identity)

@@ -6,18 +6,19 @@ from dataclasses import dataclass
 from typing import Final, Protocol
 
 from doorward.credentials.authenticate import Unauthenticated
-from doorward.gateway.access import Forward, View, judge
-from doorward.gateway.exchange import Refusal
+from doorward.gateway.access import AskFirst, Forward, View, judge
+from doorward.gateway.exchange import Exchange, Refusal
 from doorward.gateway.external_bearers import ExternalUnavailable
 from doorward.gateway.http_connection import Answer, UpstreamFailure
 from doorward.gateway.live import Caller
 from doorward.gateway.upstream import Rejected
+from doorward.model import Approvers
 from doorward.protocol import mcp
 from doorward.storage.database import StorageUnavailable
 
 LOOK_SECONDS: Final = 1.0
-Look = Callable[[str, str], Awaitable[tuple[Caller, View]]]
-"""Authenticates a token at a path, as of now, and returns what is needed to decide."""
+Look = Callable[[str, Exchange], Awaitable[tuple[Caller, View]]]
+"""Authenticates the token of a request, as of now, and returns what is needed to decide."""
 
 
 class Held(Protocol):
@@ -34,18 +35,28 @@ class Held(Protocol):
     def uris(self) -> tuple[str, ...] | None:
         """The resources that were let through, of those that it asked for."""
 
+    @property
+    def tasks(self) -> tuple[mcp.Task, ...]:
+        """The tasks that were let through, likewise."""
+
+    @property
+    def approvers(self) -> Approvers | None:
+        """One of whom approved it."""
+
 
 @dataclass(slots=True, kw_only=True, eq=False)
 class OpenStream:
     """``ask`` is None for a session's own stream (GET). ``view`` is as of the last look."""
 
     token: str
-    path: str
+    exchange: Exchange
     ask: mcp.Ask | None
     caller: Caller
     view: View
     uris: tuple[str, ...] | None
     answer: Answer
+    tasks: tuple[mcp.Task, ...] = ()
+    approvers: Approvers | None = None
     withdrawn: bool = False
 
 
@@ -75,7 +86,7 @@ class Streams:
         self._open.clear()
 
     async def _decide(self, stream: OpenStream) -> None:
-        if not await may_go_on(self._look(stream.token, stream.path), stream):
+        if not await may_go_on(self._look(stream.token, stream.exchange), stream):
             stream.withdrawn = True
             self.remove(stream)
             stream.answer.close()
@@ -95,4 +106,6 @@ async def may_go_on(looked: Awaitable[tuple[Caller, View]], held: Held) -> bool:
     if held.ask is None:
         return view.governed.server.id in view.principal.servers
     verdict = judge(held.ask, view)
-    return isinstance(verdict, Forward) and verdict.uris == held.uris
+    if isinstance(verdict, AskFirst) and verdict.approvers == held.approvers:
+        verdict = verdict.then
+    return isinstance(verdict, Forward) and (verdict.uris, verdict.tasks) == (held.uris, held.tasks)

@@ -1,16 +1,46 @@
-"""Which node of the tenant's tree a call is about (``product.md`` D5, D10). Pure."""
+"""Which node of the tenant's tree a call is about (features D5, D10). Pure."""
 
 import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
-from doorward.model import ResourceArgument, ResourceId
-from doorward.policy.decide import NoTarget, Target, Unresolvable
+from doorward.model import ResourceArgument, ResourceId, Server, ToolRule
+from doorward.policy.decide import Everywhere, NoTarget, Target, Targets, Unresolvable
 from doorward.policy.rules import ResourceTree
 from doorward.protocol.jsonrpc import MAX_NAMES
 
 EVERY: Final = "*"
 """In a pointer: every item of a list."""
+
+
+def target_of_call(rule: ToolRule, arguments: Mapping[str, Any], tree: ResourceTree, server: Server) -> Targets:
+    """Return what a call of something at ``server``, governed by ``rule``, is about."""
+    found = target_of(rule.resources, arguments, tree)
+    return Everywhere() if isinstance(found, NoTarget) and not is_told(server) else found
+
+
+def target_of_completion(
+    rule: ToolRule, argument: str, chosen: Mapping[str, Any], tree: ResourceTree, server: Server
+) -> Targets:  # fmt: skip
+    """Return what is asked when ``argument`` is completed, with the values ``chosen`` for others.
+
+    Values of an argument that names a place are looked for in all places, whatever was chosen.
+    """
+    found = target_of(rule.resources, chosen, tree)
+    if isinstance(found, Unresolvable) or is_told(server):
+        return found
+    places = {_folded(name) for each in rule.resources for name in _path(each.pointer)[:1]}
+    return Everywhere() if isinstance(found, NoTarget) or _folded(argument) in places else found
+
+
+def target_of_listing(rule: ToolRule, server: Server) -> Targets:
+    """Return what is asked when something is listed: about no call yet."""
+    return NoTarget() if rule.resources or is_told(server) else Everywhere()
+
+
+def is_told(server: Server) -> bool:
+    """Say whether ``server`` learns of each call where the caller may act: from our identity token alone."""
+    return server.auth is None
 
 
 def target_of(

@@ -4,25 +4,28 @@ What an upstream gets is exactly: ``accept``, ``content-type``, the protocol's o
 identity token (or the credential that the server is declared with) last. Never a header of the client's but ``Mcp-Param-*`` (L7, L10, L11).
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Coroutine, Mapping, Sequence
+from dataclasses import replace
 from functools import lru_cache
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from doorward.gateway import sse
-from doorward.gateway.exchange import Header
+from doorward.gateway.head import Header
 from doorward.gateway.http_connection import Answer, UpstreamError, UpstreamFailure
 from doorward.gateway.http_pool import HttpPool, Target, head, target
 from doorward.gateway.param_headers import encoded
 from doorward.gateway.sessions import Identity
 from doorward.gateway.stdio.servers import StdioServers
 from doorward.gateway.upstream_auth import UpstreamAuth
+from doorward.gateway.upstream_oauth.calls import Accounts, by_account
 from doorward.model import Server
 from doorward.protocol import jsonrpc
 from doorward.protocol.errors import JsonRpcError
 from doorward.protocol.mcp import MODERN_VERSION, NAME_PARAMETERS
 
 MAX_HEADS: Final = 2_000
+MAX_TARGETS: Final = 2_000
+"""Pairs of tenant and URL whose form is kept; then they are worked out afresh."""
 EVENT_LIMIT: Final = 32 * 1024 * 1024
 _FIXED: Final = ((b"accept", b"application/json, text/event-stream"), (b"content-type", b"application/json"))
 _STREAM: Final = ((b"accept", b"text/event-stream"),)
@@ -44,54 +47,87 @@ class Rejected(Exception):  # noqa: N818
         """The JSON-RPC error code, where there was one."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Envelope:
+class Envelope(NamedTuple):
     """What goes with a message besides its body. ``version`` is None where an older client does not say."""
 
     version: str | None
     session_id: str | None = None
     last_event_id: str | None = None
-    params: Sequence[tuple[str, str]] = ()
+    params: tuple[tuple[str, str], ...] = ()
     """``mcp-param-*`` headers."""
 
 
 class Upstream:
     """All MCP servers: over one pool those at a URL, by their processes those that are commands."""
 
-    def __init__(self, pool: HttpPool, stdio: StdioServers, auth: UpstreamAuth) -> None:
+    def __init__(
+        self, pool: HttpPool, stdio: StdioServers, auth: UpstreamAuth, accounts: Accounts | None = None
+    ) -> None:
         self._pool = pool
         self._stdio = stdio
         self._auth = auth
-        self._targets: dict[str, Target] = {}
-        self._heads: dict[tuple[Target, tuple[tuple[bytes, bytes], ...], str | Header | None], bytes] = {}
+        self._accounts = accounts
+        self._targets: dict[tuple[str, str], Target] = {}
+        self._heads: dict[tuple[object, ...], bytes] = {}
         """The same caller calls the same tool again and again; its identity token changes every half minute."""
 
-    async def post(
-        self, server: Server, message: Mapping[str, Any], envelope: Envelope, identity: Identity, *, repeatable: bool
-    ) -> Answer:
-        """Send one message, re-encoded. Raises ``UpstreamFailure``."""
+    def post(
+        self,
+        server: Server,
+        message: Mapping[str, Any],
+        envelope: Envelope,
+        identity: Identity,
+        *,
+        repeatable: bool,
+        encoding: bytes | None = None,
+    ) -> Coroutine[Any, Any, Answer]:
+        """Send one message, re-encoded, once what this returns is awaited. Both may raise ``UpstreamFailure``.
+
+        ``encoding`` is that of ``message``, where it is known.
+        """
         if server.stdio is not None:
-            return await self._stdio.post(server, message, envelope.version, envelope.session_id, identity)
-        to = self._target(server.upstream)
-        body = jsonrpc.encode(message)
+            return self._stdio.post(server, message, envelope.version, envelope.session_id, identity)
+        to, pool = self._target(server, identity), self.pool(server)
+        body = jsonrpc.encode(message) if encoding is None else encoding
         end = b"content-length: %d\r\n\r\n%b" % (len(body), body)
-        return await self._pool.send_with(
-            to, self._head(to, server, message, envelope, identity), end, repeatable=repeatable
-        )
+        if self._accounts is not None and by_account(server):
+            headers = [*_FIXED, *_protocol(message, envelope)]
+
+            async def send(theirs: Target, shown: Header) -> Answer:
+                begin = head(b"POST", theirs, [*headers, shown])
+                return await pool.send_with(theirs, begin, end, repeatable=repeatable)
+
+            return self._accounts.call(server, identity, to, send, repeatable=repeatable)
+        return pool.send_with(to, self._head(to, server, message, envelope, identity), end, repeatable=repeatable)
+
+    def pool(self, server: Server) -> HttpPool:
+        """Return the connections to use for ``server``."""
+        del server
+        return self._pool
 
     async def get(self, server: Server, envelope: Envelope, identity: Identity) -> Answer:
         """Open the stream of a session (older revisions). Raises ``UpstreamFailure``."""
         if server.stdio is not None:
             return await self._stdio.get(server, envelope.session_id, identity)
-        headers = [*_STREAM, *_protocol({}, envelope), *self._credential(server, identity)]
-        return await self._pool.send(b"GET", self._target(server.upstream), headers, repeatable=True)
+        return await self._plain(b"GET", server, [*_STREAM, *_protocol({}, envelope)], identity)
 
     async def delete(self, server: Server, envelope: Envelope, identity: Identity) -> Answer:
         """End a session (older revisions). Raises ``UpstreamFailure``."""
         if server.stdio is not None:
             return await self._stdio.delete(server, envelope.session_id, identity)
-        headers = [*_protocol({}, envelope), *self._credential(server, identity)]
-        return await self._pool.send(b"DELETE", self._target(server.upstream), headers, repeatable=True)
+        return await self._plain(b"DELETE", server, _protocol({}, envelope), identity)
+
+    async def _plain(
+        self, method: bytes, server: Server, headers: Sequence[Header], identity: Identity
+    ) -> Answer:  # fmt: skip
+        to, pool = self._target(server, identity), self.pool(server)
+        if self._accounts is not None and by_account(server):
+
+            async def send(theirs: Target, shown: Header) -> Answer:
+                return await pool.send(method, theirs, [*headers, shown], repeatable=True)
+
+            return await self._accounts.call(server, identity, to, send, repeatable=True)
+        return await pool.send(method, to, [*headers, *self._credential(server, identity)], repeatable=True)
 
     async def ask(
         self, server: Server, method: str, params: Mapping[str, Any], envelope: Envelope, identity: Identity
@@ -123,14 +159,14 @@ class Upstream:
     def _head(
         self, to: Target, server: Server, message: Mapping[str, Any], envelope: Envelope, identity: Identity
     ) -> bytes:
-        routing = tuple(_protocol(message, envelope))
         # What is shown decides, so that another secret is another head at once.
         shown = identity if server.auth is None else self._auth.header(server, identity)
-        key = to, routing, shown
+        key = server.upstream, shown, envelope, message.get("method"), _named(message)
         known = self._heads.get(key)
         if known is None:
             if len(self._heads) >= MAX_HEADS:
                 self._heads.clear()
+            routing = _protocol(message, envelope)
             known = self._heads[key] = head(b"POST", to, [*_FIXED, *routing, *self._credential(server, identity)])
         return known
 
@@ -138,11 +174,14 @@ class Upstream:
         header = self._auth.header(server, identity)
         return [] if header is None else [header]
 
-    def _target(self, url: str) -> Target:
-        known = self._targets.get(url)
+    def _target(self, server: Server, identity: Identity) -> Target:
+        place = server.upstream, identity.tenant
+        known = self._targets.get(place)
         if known is None:
+            if len(self._targets) >= MAX_TARGETS:
+                self._targets.clear()
             try:
-                known = self._targets[url] = target(url)
+                known = self._targets[place] = replace(target(server.upstream), tenant=identity.tenant)
             except ValueError as wrong:
                 raise UpstreamFailure(UpstreamError.UNREACHABLE, f"upstream URL: {wrong}") from wrong
         return known
@@ -191,12 +230,17 @@ def _protocol(message: Mapping[str, Any], envelope: Envelope) -> list[tuple[byte
 
 def _routing(message: Mapping[str, Any]) -> list[tuple[bytes, bytes]]:
     # Made from the body, not copied: so they agree with it, whatever was sent.
-    method = message["method"]
-    headers = [(b"mcp-method", _encoded(method))]
-    parameter = NAME_PARAMETERS.get(method)
-    if parameter is not None and isinstance(name := message["params"].get(parameter), str):
+    headers = [(b"mcp-method", _encoded(message["method"]))]
+    if (name := _named(message)) is not None:
         headers.append((b"mcp-name", _encoded(name)))
     return headers
+
+
+def _named(message: Mapping[str, Any]) -> str | None:
+    """Return what Mcp-Name says of a message."""
+    parameter = NAME_PARAMETERS.get(message.get("method", ""))
+    name = None if parameter is None else message["params"].get(parameter)
+    return name if isinstance(name, str) else None
 
 
 @lru_cache(maxsize=1024)

@@ -6,7 +6,7 @@ The same for every message, whatever its method (K16), and never the caller's ow
 from collections.abc import Callable, Iterable, Mapping
 from typing import Final
 
-from doorward.gateway.exchange import Header
+from doorward.gateway.head import Header
 from doorward.gateway.http_connection import UpstreamError, UpstreamFailure
 from doorward.gateway.sessions import Identity
 from doorward.model import AuthKind, Server
@@ -32,6 +32,9 @@ class UpstreamAuth:
             return b"authorization", b"Bearer " + identity.encode()
         if auth.kind is AuthKind.NONE:
             return None
+        if auth.kind is AuthKind.OAUTH:
+            # Each person's own, which is found elsewhere (``upstream_oauth``): nothing else may stand in for it.
+            raise UpstreamFailure(UpstreamError.NOT_LINKED, "a person's own account is needed")
         value = self.secret(auth.secret).encode()
         return (b"authorization", b"Bearer " + value) if auth.kind is AuthKind.BEARER else (auth.header.encode(), value)
 

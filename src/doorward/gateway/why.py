@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from doorward import audit
-from doorward.credentials.authenticate import (
+from doorward.credentials.principals import (
     Unauthenticated,
     principal_of_connection,
     principal_of_key,
@@ -17,25 +17,24 @@ from doorward.credentials.authenticate import (
 )
 from doorward.credentials.secret import KEY_ID_LENGTH
 from doorward.gateway.access import OUT_OF_REACH
-from doorward.gateway.target import target_of
+from doorward.gateway.own_tools import is_own
+from doorward.gateway.target import target_of_call
 from doorward.model import (
     ApiKeyId,
     ConnectionId,
     CredentialKind,
     Instant,
-    Permission,
     Principal,
     RuleKind,
     Server,
     Status,
     Tenant,
-    TenantId,
     ToolRule,
     ToolState,
     User,
     UserId,
 )
-from doorward.policy.decide import Allowed, Denied, NoTarget, Question, Reachable
+from doorward.policy.decide import Allowed, Denied, NeedsApproval, NoTarget, Question, Reachable
 from doorward.policy.permission import expand
 from doorward.policy.rules import ResourceTree, derived_rule, find_rule
 from doorward.policy.vetting import standing
@@ -55,12 +54,18 @@ _METHODS: Final[Mapping[str, RuleKind]] = {
 }
 
 
-EXPLAIN: Final = Permission("decisions:explain")
 """What it takes, at the tenant, to ask about its members. Not ``read``: a viewer's ``*:read`` must not tell what others may do."""
 
 
 class CannotExplain(Exception):  # noqa: N818  (an answer)
-    """There is nothing to decide: a person, tenant, credential or server that is asked about is not there."""
+    """There is nothing to decide: a person, tenant, credential or server that is asked about is not there.
+
+    ``field`` is that of ``Asked``, where it is one.
+    """
+
+    def __init__(self, words: str, *, field: str = "") -> None:
+        super().__init__(words)
+        self.field = field
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,7 +102,7 @@ def explain_for(
     server = servers.server_by_slug(tx, asked.server)
     foreign = server is not None and actor_id is not None and server.id not in servers.servers_of_tenant(tx, tenant.id)
     if server is None or foreign:
-        raise CannotExplain(f"there is no server {asked.server[:80]!r}")
+        raise CannotExplain(f"there is no server {asked.server[:80]!r}", field="server")
     explanation = _explained(tx, asked, tenant, user, server, now)
     if user.id != actor_id:
         audit.record(
@@ -107,11 +112,6 @@ def explain_for(
     return explanation
 
 
-def may_explain(reader: Reader, tenant_id: TenantId, user_id: UserId) -> bool:
-    """Say whether a person may ask about the tenant's members now, by roles that they have in the whole tenant."""
-    return EXPLAIN in expand(permissions.role_permissions(reader, tenant_id, user_id), {EXPLAIN})
-
-
 def told(explanation: Explanation, kind: RuleKind) -> str:
     """Return what the caller is answered, in words: never the reason (decision record 0006)."""
     match explanation.decision:
@@ -119,6 +119,8 @@ def told(explanation: Explanation, kind: RuleKind) -> str:
             return "HTTP 401 with error=invalid_token."
         case Allowed():
             return "The call is passed on to the server."
+        case NeedsApproval() if kind is RuleKind.TOOL:
+            return f"Where to have it approved: a tool result with isError, or a request to open the page ({faults.APPROVAL_NEEDED.code})."
         case Reachable(scopes=scopes):
             return f"HTTP 403 insufficient_scope with scope={' '.join(sorted(scopes))}."
         case Denied(reason=reason) if kind is RuleKind.TOOL and reason in OUT_OF_REACH:
@@ -150,7 +152,8 @@ def _explained(reader: Reader, asked: Asked, tenant: Tenant, user: User, server:
     if newest is not None and (state := standing(server, asked.name, newest.digest)) is not ToolState.ALLOWED:
         return not_offered(asked.name, state)
     tree = ResourceTree(permissions.resources_of_tenant(reader, tenant.id))
-    rule, variables, origin = _rule(server, asked, newest)
+    own = asked.kind is RuleKind.TOOL and is_own(server, asked.name, offered=newest is not None)
+    rule, variables, origin = _own(asked) if own else _rule(server, asked, newest)
     arguments = variables if asked.kind is RuleKind.RESOURCE else asked.arguments or {}
     question = Question(
         server_id=server.id,
@@ -158,7 +161,9 @@ def _explained(reader: Reader, asked: Asked, tenant: Tenant, user: User, server:
         name=asked.name,
         requires=rule.requires,
         rule=rule.match,
-        target=target_of(rule.resources, arguments, tree) if rule.resources else NoTarget(),
+        target=NoTarget() if own else target_of_call(rule, arguments, tree, server),
+        approval=rule.approval,
+        open=own,
     )
     facts = Facts(
         roles=_roles(reader, tenant, user), credential=credential.words, server=server.slug, rule=origin
@@ -181,13 +186,14 @@ def _who(reader: Reader, asked: Asked) -> tuple[Tenant, User]:
         # In the words for somebody of another tenant: whether they have an account elsewhere is not told.
         raise _no_such(asked, tenant)
     if user is None or not (named or _is_member(reader, tenant, user)):
-        raise CannotExplain(f"{asked.email[:80]!r} is no member of tenant {tenant.slug}")
+        raise CannotExplain(f"{asked.email[:80]!r} is no member of tenant {tenant.slug}", field="email")
     return tenant, user
 
 
 def _no_such(asked: Asked, tenant: Tenant) -> CannotExplain:
-    what = "API key" if asked.key is not None else "connection"
-    return CannotExplain(f"{asked.email.strip().lower()[:80]!r} has no such {what} in tenant {tenant.slug}")
+    what, place = ("API key", "key") if asked.key is not None else ("connection", "connection")
+    who = f"{asked.email.strip().lower()[:80]!r}"
+    return CannotExplain(f"{who} has no such {what} in tenant {tenant.slug}", field=place)
 
 
 def _is_member(reader: Reader, tenant: Tenant, user: User) -> bool:
@@ -209,7 +215,8 @@ def _key(reader: Reader, asked: Asked, tenant: Tenant, user: User, now: Instant)
     key = api_keys.api_key_by_id(reader, tenant.id, ApiKeyId((asked.key or "").rpartition("_")[2][:KEY_ID_LENGTH]))
     if key is None or key.user_id != user.id:
         raise _no_such(asked, tenant)
-    words = f"key “{key.name}” ({key.prefix})"
+    from_where = f", from {' '.join(key.networks)} only" if key.networks else ""
+    words = f"key “{key.name}” ({key.prefix}{from_where})"
     try:
         return _Credential(words, principal_of_key(reader, key, now))
     except Unauthenticated as refused:
@@ -226,6 +233,11 @@ def _connection(reader: Reader, asked: Asked, tenant: Tenant, user: User, now: I
         return _Credential(words, principal_of_connection(reader, connection, now))
     except Unauthenticated as refused:
         return _Credential(words, None, refused.reason)
+
+
+def _own(asked: Asked) -> tuple[ToolRule, Mapping[str, str], str]:
+    rule = ToolRule(match=asked.name, requires=frozenset())
+    return rule, {}, "It is a tool of the gateway's own, which whoever is let in may call"
 
 
 def _rule(server: Server, asked: Asked, newest: KnownTool | None) -> tuple[ToolRule, Mapping[str, str], str]:

@@ -1,14 +1,16 @@
-"""The one decider of ``product.md`` D1, D2 and D5: may this principal do this, now?
+"""The one decider of features D1, D2, D5 and D8: may this principal do this, now?
 
 Allowed by nothing but: live rights of the owner, scopes of the credential, and a target inside its resources. The
 order of the refusals is part of the rule. What a caller may not know of comes first, so that it never learns from a
 later refusal: without the right or the scope, all targets look alike, be they there, foreign or missing (K1, D10).
+Whether somebody has to approve the call comes last: nobody is asked about what may not be done.
 """
 
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from doorward.model import Effect, Instant, Permission, Principal, ResourceId, RuleKind, ServerId
+from doorward.model import Approvers, Effect, Instant, Permission, Principal, ResourceId, RuleKind, ServerId
+from doorward.policy.approvals import combined
 from doorward.policy.overrides import about
 from doorward.policy.reach import Roots, held_anywhere, held_in, overlap
 from doorward.policy.rules import ResourceTree
@@ -22,6 +24,7 @@ class DenialReason(StrEnum):
     NO_RULE = "no_rule"
     OVERRIDE = "override"
     NO_RIGHT = "no_right"
+    EVERYWHERE = "everywhere"
     SCOPE = "scope"
     DECLINED = "declined"
     UNRESOLVABLE = "unresolvable"
@@ -31,7 +34,12 @@ class DenialReason(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class NoTarget:
-    """The question is about no particular resource: a listing, or a call whose rule names no argument."""
+    """No particular resource: a listing, or a call that names none, with which the server is told where it may act."""
+
+
+@dataclass(frozen=True, slots=True)
+class Everywhere:
+    """No place is named, and the server does not learn where the caller may act: it acts in the whole tenant."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +54,9 @@ class Unresolvable:
     """One of the rule's arguments has no text, another spelling beside it, or names no node of the tenant's tree."""
 
 
+Targets = NoTarget | Everywhere | Target | Unresolvable
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Question:
     """What is asked: a thing at ``server_id`` that needs ``requires``; ``rule`` is the rule's ``match``, for people.
@@ -58,7 +69,11 @@ class Question:
     name: str
     requires: frozenset[Permission]
     rule: str
-    target: NoTarget | Target | Unresolvable = NoTarget()
+    target: Targets = NoTarget()
+    approval: Approvers | None = None
+    """Who has to approve each call, by the rule."""
+    open: bool = False
+    """Whoever is let in may, without any permission, but for what overrides say: the gateway's own tools."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +82,15 @@ class Allowed:
 
     rule: str
     within: Roots = None
+
+
+@dataclass(frozen=True, slots=True)
+class NeedsApproval:
+    """Yes, by this rule and as far as ``within``, once one of ``approvers`` has approved this very call."""
+
+    rule: str
+    within: Roots
+    approvers: Approvers
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +112,7 @@ class Denied:
     detail: str
 
 
-Decision = Allowed | Reachable | Denied
+Decision = Allowed | NeedsApproval | Reachable | Denied
 
 
 def decide(principal: Principal, question: Question, tree: ResourceTree, now: Instant) -> Decision:
@@ -103,27 +127,32 @@ def decide(principal: Principal, question: Question, tree: ResourceTree, now: In
         question = narrowed
     held = held_in(principal, question.requires, tree)
     within = overlap(held, principal.resources, tree)
-    if held is not None and not within:
-        return _nowhere(principal, question, held)
+    refused = _nowhere(principal, question, held, within)
+    if refused is not None:
+        return refused
     missing = question.requires - principal.scopes
     if missing:
         return _without_scope(principal, question, missing)
     refused = _at_target(principal, question.target, held, tree)
-    return Allowed(question.rule, within) if refused is None else refused
+    return _allowed(question, within) if refused is None else refused
 
 
 def overridden(principal: Principal, question: Question) -> Question | Denied:
-    """Return the question with all that the tenant's overrides require of this caller; a denial wins over them."""
+    """Return the question with all that the tenant's overrides require of this caller, approvals too; a denial wins."""
     found = about(principal.overrides, question.server_id, question.kind, question.name)
     for each in found:
         if each.effect is Effect.DENY:
             whom = f" for {each.subject.value} {each.subject_id}".rstrip()
             return Denied(DenialReason.OVERRIDE, f"the tenant's override {each.match!r} denies it{whom}")
-    return replace(question, requires=question.requires.union(*(each.requires for each in found)))
+    return replace(
+        question,
+        requires=question.requires.union(*(each.requires for each in found)),
+        approval=combined([question.approval, *(each.approval for each in found)]),
+    )
 
 
 def visible(decision: Decision) -> bool:
-    """Say whether a list shows it: what may be called, and what a step-up reaches (D2)."""
+    """Say whether a list shows it: what may be called, also after an approval, and what a step-up reaches (D2)."""
     return not isinstance(decision, Denied)
 
 
@@ -132,15 +161,23 @@ def _no_access(principal: Principal, question: Question, now: Instant) -> Denied
         return Denied(DenialReason.EXPIRED, "the credential has expired")
     if question.server_id not in principal.servers:
         return Denied(DenialReason.SERVER, f"server {question.server_id} is not enabled for this credential")
-    if not question.requires:
+    if not question.requires and not question.open:
         return Denied(DenialReason.NO_RULE, f"rule {question.rule!r} allows nobody")
     return None
 
 
-def _nowhere(principal: Principal, question: Question, held: frozenset[ResourceId]) -> Denied:
+def _nowhere(principal: Principal, question: Question, held: Roots, within: Roots) -> Denied | None:
+    if within is None or not question.requires:
+        return None
+    if within:
+        # Before the scopes: a step-up would end here all the same, and what is listed is allowed or reachable.
+        limited = isinstance(question.target, Everywhere)
+        return Denied(DenialReason.EVERYWHERE, "the server is not told where the caller may act") if limited else None
     lacking = question.requires - held_anywhere(principal)
     if lacking:
         return Denied(DenialReason.NO_RIGHT, f"the owner has no {_names(lacking)}")
+    if held is None:
+        return Denied(DenialReason.NO_RIGHT, "nothing is left of what the credential is limited to")
     where = "within the credential's resources" if held else "at any one place"
     return Denied(DenialReason.NO_RIGHT, f"the owner has {_names(question.requires)} only elsewhere: not {where}")
 
@@ -154,10 +191,8 @@ def _without_scope(principal: Principal, question: Question, missing: frozenset[
     return Reachable(scopes=question.requires, missing=missing)
 
 
-def _at_target(
-    principal: Principal, target: NoTarget | Target | Unresolvable, held: Roots, tree: ResourceTree
-) -> Denied | None:
-    if isinstance(target, NoTarget):
+def _at_target(principal: Principal, target: Targets, held: Roots, tree: ResourceTree) -> Denied | None:
+    if isinstance(target, (NoTarget, Everywhere)):
         return None
     if isinstance(target, Unresolvable) or not all(each in tree for each in target.resource_ids):
         return Denied(DenialReason.UNRESOLVABLE, "an argument names no resource of the tenant")
@@ -167,6 +202,12 @@ def _at_target(
         if held is not None and not tree.within(each, held):
             return Denied(DenialReason.NOT_HERE, f"the owner may do this elsewhere, not at resource {each}")
     return None
+
+
+def _allowed(question: Question, within: Roots) -> Allowed | NeedsApproval:
+    if question.approval is None:
+        return Allowed(question.rule, within)
+    return NeedsApproval(question.rule, within, question.approval)
 
 
 def _names(permissions: frozenset[Permission]) -> str:

@@ -1,4 +1,4 @@
-"""Which of a caller's overrides are about a thing (``product.md`` D4). They take away, and never give."""
+"""Which of a caller's overrides are about a thing (feature D4). They take away, and never give."""
 
 from collections.abc import Iterable
 

@@ -1,4 +1,4 @@
-"""The grammar ``resource:action``, its wildcards and the built-in roles (``product.md``, words; D1).
+"""The grammar ``resource:action``, its wildcards and the built-in roles (``docs/permissions.md``; feature D1).
 
 Wildcards stand in roles and key forms only. They are expanded against the deployment's catalogue before a credential
 or a decision sees them, so that what is not in the catalogue is granted to nobody.

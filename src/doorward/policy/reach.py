@@ -1,6 +1,6 @@
 """Where in the tenant's tree somebody may do something: at the tenant, or at and below the nodes a role is bound to.
 
-A role bound at a node holds for its whole subtree (``product.md``, "role"). Everything is compared by id, along the
+A role bound at a node holds for its whole subtree (decision 0040). Everything is compared by id, along the
 parents of today: a node that moves takes on the rights of its new place at once.
 """
 
@@ -32,16 +32,12 @@ def held_at(principal: Principal, node: ResourceId, tree: ResourceTree) -> froze
 
 
 def overlap(one: Roots, other: Roots, tree: ResourceTree) -> Roots:
-    """Return what lies in both."""
+    """Return what lies in both, as far as it is there."""
     if one is None or other is None:
-        return other if one is None else one
+        roots = other if one is None else one
+        return None if roots is None else frozenset(node for node in roots if node in tree)
     inside = {node for node in one if tree.within(node, other)} | {node for node in other if tree.within(node, one)}
     return frozenset(inside)
-
-
-def reach(principal: Principal, requires: frozenset[Permission], tree: ResourceTree) -> Roots:
-    """Return where ``principal`` may use ``requires``: where the owner holds it, as far as the credential goes."""
-    return overlap(held_in(principal, requires, tree), principal.resources, tree)
 
 
 def reach_at_all(principal: Principal, tree: ResourceTree) -> Roots:

@@ -1,7 +1,7 @@
 """Which rule governs a tool, resource or prompt, and where a resource lies in its tenant's tree.
 
 The first explicit rule that fits wins; where none fits, the rule is derived from what the upstream says of its tool
-(``product.md`` D4). Everything is compared exactly and case-sensitively: one spelling, one meaning (K10).
+(feature D4). Everything is compared exactly and case-sensitively: one spelling, one meaning (K10).
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -11,6 +11,8 @@ from doorward.model import Permission, PermissionEntry, Resource, ResourceId, Ru
 from doorward.policy.matching import glob_fits, template_variables, tool_name_ok
 
 _NOTHING: Final[Mapping[str, str]] = {}
+OWN: Final = "own-servers"
+"""The resource part of what tools of tenants' own servers need, one for all: names of tenants stand in no vocabulary."""
 
 
 def rule_for(
@@ -50,7 +52,11 @@ def derived_rule(server: Server, kind: RuleKind, name: str, annotations: Mapping
     if kind is RuleKind.TOOL and not tool_name_ok(name):
         return ToolRule(kind=kind, match=name, requires=frozenset())
     action = _action(annotations or {}) if kind is RuleKind.TOOL else "read"
-    return ToolRule(kind=kind, match=name, requires=frozenset({Permission(f"{server.slug}:{action}")}))
+    return ToolRule(kind=kind, match=name, requires=frozenset({Permission(f"{_resource(server)}:{action}")}))
+
+
+def _resource(server: Server) -> str:
+    return server.slug if server.tenant_id is None else OWN
 
 
 def _action(annotations: Mapping[str, Any]) -> str:
@@ -61,6 +67,8 @@ def _action(annotations: Mapping[str, Any]) -> str:
 
 def derived_permissions(server: Server) -> tuple[PermissionEntry, ...]:
     """Return the catalogue entries that ``derived_rule`` can ask for at ``server``, with words for people."""
+    if server.tenant_id is not None:
+        return OWN_PERMISSIONS
     return (
         PermissionEntry(permission=Permission(f"{server.slug}:read"), words=f"Look things up in {server.name}"),
         PermissionEntry(permission=Permission(f"{server.slug}:write"), words=f"Add and change things in {server.name}"),
@@ -68,6 +76,25 @@ def derived_permissions(server: Server) -> tuple[PermissionEntry, ...]:
             permission=Permission(f"{server.slug}:delete"), words=f"Delete things in {server.name}", destructive=True
         ),
     )
+
+
+OWN_PERMISSIONS: Final = (
+    PermissionEntry(
+        permission=Permission(f"{OWN}:read"), words="Look things up in servers that your tenant added", is_default=False
+    ),
+    PermissionEntry(
+        permission=Permission(f"{OWN}:write"),
+        words="Add and change things in servers that your tenant added",
+        is_default=False,
+    ),
+    PermissionEntry(
+        permission=Permission(f"{OWN}:delete"),
+        words="Delete things in servers that your tenant added",
+        is_default=False,
+        destructive=True,
+    ),
+)
+"""In the catalogue from the first such server on; an ordinary login asks for them at such servers only."""
 
 
 class ResourceTree:

@@ -1,4 +1,4 @@
-"""Whether a tool may be offered at all: new ones, and ones whose author changed what they say (``product.md`` D4; K27)."""
+"""Whether a tool may be offered at all: new ones, and ones whose author changed what they say (feature D4; K27)."""
 
 from typing import Final
 

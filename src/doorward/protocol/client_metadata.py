@@ -6,28 +6,30 @@ grants) have no member here and therefore no effect (security E6). What a client
 
 import hashlib
 import re
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
 from doorward.model import SECOND, Client, ClientAuthMethod
 from doorward.protocol import faults, id_token, jsonrpc, redirect_uri, scope, signed_jwt
+from doorward.protocol.client_members import (
+    auth_method,
+    check_links,
+    grant_types,
+    invalid,
+    list_of,
+    name_of,
+    redirect_uris,
+    scopes,
+    short_text,
+)
 from doorward.protocol.errors import JsonRpcError, OAuthError, PageError, ProtocolError
-from doorward.protocol.faults import Fault
-from doorward.protocol.plain_text import is_visible
-from doorward.protocol.token import AUTHORIZATION_CODE, DEFAULT_GRANT_TYPES, DEVICE_CODE, GRANT_TYPES
+from doorward.protocol.token import AUTHORIZATION_CODE
 
 MAX_BODY = 16 * 1024
 MAX_DOCUMENT = 5 * 1024
 """Bytes (CIMD -02 section 8.7)."""
-MAX_REDIRECT_URIS = 32
-MAX_NAME = 128
-"""Characters. Claude Code puts the server's name into its own, so 64 would be too few; pages cut at 60."""
-MAX_TEXT = 1024
 
-_URI_MEMBERS = ("client_uri", "logo_uri", "tos_uri", "policy_uri", "jwks_uri", "sector_identifier_uri",
-                "initiate_login_uri")  # fmt: skip
-_URI_LIST_MEMBERS = ("post_logout_redirect_uris", "request_uris")
 _ECHOED_URIS = frozenset({"client_uri", "logo_uri", "tos_uri", "policy_uri"})
 _TEXT_MEMBERS = ("software_id", "software_version", "application_type")
 _OPENID_MEMBERS = frozenset({"id_token_signed_response_alg", "post_logout_redirect_uris"})
@@ -39,9 +41,6 @@ _PRIVATE_KEY_MEMBERS = frozenset({"d", "p", "q", "dp", "dq", "qi", "k", "oth"})
 _REGISTRABLE_METHODS = (ClientAuthMethod.NONE, ClientAuthMethod.SECRET_POST, ClientAuthMethod.SECRET_BASIC)
 _DOCUMENT_METHODS = (ClientAuthMethod.NONE, ClientAuthMethod.PRIVATE_KEY_JWT)
 
-_LINK = re.compile(
-    r"https?://[A-Za-z0-9.-]+(?::[0-9]{1,5})?(?:[/?#][\x21\x23-\x3b\x3d\x3f-\x5b\x5d\x5f\x61-\x7a\x7e]*)?"
-)
 _DOCUMENT_URL = re.compile(
     r"https://(?P<host>[a-z0-9](?:[a-z0-9-]*[a-z0-9])?(?:\.[a-z0-9](?:[a-z0-9-]*[a-z0-9])?)+)(?::(?P<port>[0-9]{1,5}))?"
     r"(?P<path>/[A-Za-z0-9\-._~!$&'()+,;=:@/]+)"
@@ -84,11 +83,11 @@ def parse_registration(body: bytes, *, vendor_schemes: Collection[str] = ()) -> 
     ``invalid_software_statement`` (RFC 7591 section 3.2.2).
     """
     if len(body) > MAX_BODY:
-        raise _invalid(faults.REGISTRATION_MALFORMED, f"{len(body)} bytes")
+        raise invalid(faults.REGISTRATION_MALFORMED, f"{len(body)} bytes")
     try:
         members = _said(jsonrpc.decode_object(body))
     except JsonRpcError as error:
-        raise _invalid(faults.REGISTRATION_MALFORMED, error.reason) from None
+        raise invalid(faults.REGISTRATION_MALFORMED, error.reason) from None
     if "software_statement" in members:
         raise OAuthError(faults.SOFTWARE_STATEMENT, "invalid_software_statement", reason="sent")
     return _read(members, vendor_schemes, _REGISTRABLE_METHODS)
@@ -105,14 +104,14 @@ def parse_update(
     asked = parse_registration(body, vendor_schemes=vendor_schemes)
     members = _said(jsonrpc.decode_object(body))
     if members.get("client_id") != client.id:
-        raise _invalid(faults.REGISTRATION_UPDATE, "client_id is missing or another one")
+        raise invalid(faults.REGISTRATION_UPDATE, "client_id is missing or another one")
     if members.keys() & _GIVEN_OUT:
-        raise _invalid(faults.REGISTRATION_UPDATE, f"sets {min(members.keys() & _GIVEN_OUT)}")
+        raise invalid(faults.REGISTRATION_UPDATE, f"sets {min(members.keys() & _GIVEN_OUT)}")
     secret = members.get("client_secret")
     if secret is not None and not (isinstance(secret, str) and secret_fits(secret)):
-        raise _invalid(faults.REGISTRATION_UPDATE, "client_secret is not the one that it has")
+        raise invalid(faults.REGISTRATION_UPDATE, "client_secret is not the one that it has")
     if asked.auth_method is ClientAuthMethod.NONE:
-        raise _invalid(faults.REGISTRATION_UPDATE, "token_endpoint_auth_method none")
+        raise invalid(faults.REGISTRATION_UPDATE, "token_endpoint_auth_method none")
     return asked
 
 
@@ -148,7 +147,7 @@ def parse_metadata_document(url: str, body: bytes, *, vendor_schemes: Collection
     """
     try:
         if len(body) > MAX_DOCUMENT:
-            raise _invalid(faults.METADATA_DOCUMENT_INVALID, f"{len(body)} bytes")
+            raise invalid(faults.METADATA_DOCUMENT_INVALID, f"{len(body)} bytes")
         members = _said(jsonrpc.decode_object(body))
         _check_document(url, members)
         read = _read(members, vendor_schemes, _DOCUMENT_METHODS)
@@ -209,30 +208,30 @@ def registration_response(
 def _read(
     members: Mapping[str, Any], vendor_schemes: Collection[str], methods: Collection[ClientAuthMethod]
 ) -> RegistrationRequest:
-    grants = _grant_types(members.get("grant_types"))
-    uris = _redirect_uris(members.get("redirect_uris"), vendor_schemes, needed=AUTHORIZATION_CODE in grants)
-    _check_links(members)
+    grants = grant_types(members.get("grant_types"))
+    uris = redirect_uris(members.get("redirect_uris"), vendor_schemes, needed=AUTHORIZATION_CODE in grants)
+    check_links(members)
     metadata: dict[str, object] = {name: members[name] for name in sorted(_ECHOED_URIS & members.keys())}
     for name in _TEXT_MEMBERS:
         if name in members:
-            metadata[name] = _short_text(name, members[name])
+            metadata[name] = short_text(name, members[name])
     if "contacts" in members:
-        metadata["contacts"] = [_short_text("contacts", each) for each in _list("contacts", members["contacts"])]
+        metadata["contacts"] = [short_text("contacts", each) for each in list_of("contacts", members["contacts"])]
     _check_response_types(members, grants)
     algorithm = members.get("id_token_signed_response_alg", id_token.ALGORITHMS[0])
     if algorithm not in id_token.ALGORITHMS:
-        raise _invalid(faults.METADATA_INVALID, f"id_token_signed_response_alg {str(algorithm)[:64]!r}")
-    after = tuple(dict.fromkeys(_list("post_logout_redirect_uris", members.get("post_logout_redirect_uris") or [])))
+        raise invalid(faults.METADATA_INVALID, f"id_token_signed_response_alg {str(algorithm)[:64]!r}")
+    after = tuple(dict.fromkeys(list_of("post_logout_redirect_uris", members.get("post_logout_redirect_uris") or [])))
     # Echoed and part of the canonical key only where they were said.
     metadata |= {name: members[name] for name in _OPENID_MEMBERS & members.keys()}
     return RegistrationRequest(
         id_token_alg=algorithm,
         post_logout_redirect_uris=after,
-        name=_name(members.get("client_name"), uris),
+        name=name_of(members.get("client_name"), uris),
         redirect_uris=uris,
-        auth_method=_auth_method(members.get("token_endpoint_auth_method", "none"), methods),
+        auth_method=auth_method(members.get("token_endpoint_auth_method", "none"), methods),
         grant_types=grants,
-        scopes=_scopes(members.get("scope")),
+        scopes=scopes(members.get("scope")),
         client_uri=members.get("client_uri"),
         metadata=metadata,
     )
@@ -241,71 +240,21 @@ def _read(
 def _check_response_types(members: Mapping[str, Any], grants: Collection[str]) -> None:
     if "response_types" not in members or AUTHORIZATION_CODE not in grants:
         return
-    if "code" not in _list("response_types", members["response_types"]):
-        raise _invalid(faults.METADATA_INVALID, "response_types without code")
+    if "code" not in list_of("response_types", members["response_types"]):
+        raise invalid(faults.METADATA_INVALID, "response_types without code")
 
 
 def _check_document(url: str, members: Mapping[str, Any]) -> None:
     if members.get("client_id") != url:
-        raise _invalid(faults.METADATA_DOCUMENT_INVALID, "client_id is not the URL")
+        raise invalid(faults.METADATA_DOCUMENT_INVALID, "client_id is not the URL")
     if not isinstance(members.get("client_name"), str):
-        raise _invalid(faults.METADATA_DOCUMENT_INVALID, "no client_name")
+        raise invalid(faults.METADATA_DOCUMENT_INVALID, "no client_name")
     if members.keys() & _FORBIDDEN_IN_DOCUMENT:
-        raise _invalid(faults.METADATA_DOCUMENT_INVALID, "holds a client secret")
+        raise invalid(faults.METADATA_DOCUMENT_INVALID, "holds a client secret")
     jwks = members.get("jwks")
     keys = jwks.get("keys") if isinstance(jwks, dict) else None
     if isinstance(keys, list) and any(isinstance(key, dict) and key.keys() & _PRIVATE_KEY_MEMBERS for key in keys):
-        raise _invalid(faults.METADATA_DOCUMENT_INVALID, "holds private key material")
-
-
-def _redirect_uris(value: object, vendor_schemes: Collection[str], *, needed: bool) -> tuple[str, ...]:
-    """Return the acceptable ones.
-
-    One dangerous URI refuses the registration; one of a scheme that nobody knows is left out beside good ones (a client
-    that sends several must not fail for one: Cursor, VS Code).
-    """
-    if not needed and value in (None, []):
-        return ()
-    if not isinstance(value, list) or not 0 < len(value) <= MAX_REDIRECT_URIS:
-        raise OAuthError(faults.REDIRECT_URIS_MISSING, "invalid_redirect_uri", reason="no list of 1 to 32")
-    accepted: dict[str, None] = {}
-    unknown: OAuthError | None = None
-    for uri in value:
-        if not isinstance(uri, str):
-            raise OAuthError(faults.REDIRECT_URI_REFUSED, "invalid_redirect_uri", reason="not a string")
-        try:
-            redirect_uri.registrable(uri, vendor_schemes)
-            accepted[uri] = None
-        except OAuthError as error:
-            if error.fault is not faults.REDIRECT_SCHEME_UNKNOWN:
-                raise
-            unknown = error
-    if unknown is not None and not accepted:
-        raise unknown
-    return tuple(accepted)
-
-
-def _check_links(members: Mapping[str, Any]) -> None:
-    """Refuse every link that is not plain http(s), in language-tagged members (``client_uri#ja``) too (E2)."""
-    for name, value in members.items():
-        base = name.partition("#")[0]
-        links = _list(name, value) if base in _URI_LIST_MEMBERS else [value] if base in _URI_MEMBERS else []
-        for link in links:
-            if not isinstance(link, str) or len(link) > redirect_uri.MAX_LENGTH or _LINK.fullmatch(link) is None:
-                raise _invalid(faults.METADATA_URI_REFUSED, f"{name[:64]} is not a plain http or https URL")
-
-
-def _name(value: object, uris: Sequence[str]) -> str:
-    if value is None and uris:
-        return redirect_uri.describe(uris[0]).host_display
-    if not isinstance(value, str) or not 0 < len(value.strip()) <= MAX_NAME or not _visible(value.strip()):
-        raise _invalid(faults.CLIENT_NAME_REFUSED, "client_name is empty, too long or has invisible characters")
-    return value.strip()
-
-
-def _visible(text: str) -> bool:
-    """Tell whether every character can be seen, with no other space than the plain one (E4)."""
-    return is_visible(text) and not any(character != " " and character.isspace() for character in text)
+        raise invalid(faults.METADATA_DOCUMENT_INVALID, "holds private key material")
 
 
 def _with_keys(read: RegistrationRequest, members: Mapping[str, Any]) -> RegistrationRequest:
@@ -317,7 +266,7 @@ def _with_keys(read: RegistrationRequest, members: Mapping[str, Any]) -> Registr
     if read.auth_method is ClientAuthMethod.NONE:
         return read
     if where is not None:
-        raise _invalid(faults.METADATA_DOCUMENT_INVALID, "jwks_uri beside jwks, or no URL that is ever fetched")
+        raise invalid(faults.METADATA_DOCUMENT_INVALID, "jwks_uri beside jwks, or no URL that is ever fetched")
     return replace(read, jwks=_keys(members.get("jwks")))
 
 
@@ -325,50 +274,9 @@ def _keys(jwks: object) -> tuple[Mapping[str, str], ...]:
     try:
         return signed_jwt.public_keys(jwks)
     except ValueError as wrong:
-        raise _invalid(faults.METADATA_DOCUMENT_INVALID, f"private_key_jwt, and its jwks {wrong}") from None
-
-
-def _auth_method(value: object, methods: Collection[ClientAuthMethod]) -> ClientAuthMethod:
-    if not isinstance(value, str) or value not in methods:
-        raise _invalid(faults.METADATA_INVALID, f"token_endpoint_auth_method {str(value)[:64]!r}")
-    return ClientAuthMethod(value)
-
-
-def _grant_types(value: object) -> frozenset[str]:
-    asked = _list("grant_types", value) if value is not None else []
-    kept = frozenset(grant for grant in GRANT_TYPES if grant in asked) if asked else frozenset(DEFAULT_GRANT_TYPES)
-    if not kept & {AUTHORIZATION_CODE, DEVICE_CODE}:
-        raise _invalid(faults.METADATA_INVALID, "grant_types without authorization_code or device_code")
-    return kept
-
-
-def _scopes(value: object) -> tuple[str, ...] | None:
-    if value is None:
-        return None
-    if not isinstance(value, str):
-        raise _invalid(faults.METADATA_INVALID, "scope is not a string")
-    try:
-        return scope.parse(value)
-    except OAuthError as error:
-        raise _invalid(faults.METADATA_INVALID, error.reason) from None
-
-
-def _short_text(name: str, value: object) -> str:
-    if not isinstance(value, str) or len(value) > MAX_TEXT or not value.isprintable():
-        raise _invalid(faults.METADATA_INVALID, f"{name} is not short text")
-    return value
-
-
-def _list(name: str, value: object) -> list[Any]:
-    if not isinstance(value, list) or len(value) > MAX_REDIRECT_URIS:
-        raise _invalid(faults.METADATA_INVALID, f"{name[:64]} is not a list of acceptable length")
-    return value
+        raise invalid(faults.METADATA_DOCUMENT_INVALID, f"private_key_jwt, and its jwks {wrong}") from None
 
 
 def _said(members: Mapping[str, Any]) -> dict[str, Any]:
     """Drop null and empty members: some clients send what they do not have as null or ''."""
     return {name: value for name, value in members.items() if value is not None and value != ""}
-
-
-def _invalid(fault: Fault, reason: str) -> OAuthError:
-    return OAuthError(fault, "invalid_client_metadata", reason=reason)

@@ -1,6 +1,6 @@
 """Discovery documents (RFC 8414, RFC 9728, OpenID Connect Discovery) and every path clients look for them at.
 
-The documents list what works in this version and nothing else (ruling 8). There is one issuer, without a path, equal
+The documents list what works in this version and nothing else (decision 0077.8). There is one issuer, without a path, equal
 byte for byte in metadata, ``iss`` and ``authorization_servers`` (RFC 8414 section 3.3; clients compare strings).
 """
 
@@ -69,7 +69,7 @@ def authorization_server_metadata(
 ) -> dict[str, Any]:
     """Return the authorization server's document (RFC 8414 section 2), without null members.
 
-    ``scopes`` are the permissions anybody may ask for; those of OpenID Connect are added here and only here (ruling 7).
+    ``scopes`` are the permissions anybody may ask for; those of OpenID Connect are added here and only here (decision 0077.7).
     ``registration`` says whether clients may register themselves, ``documents`` whether metadata documents count.
     """
     methods = [method.value for method in ClientAuthMethod]

@@ -9,12 +9,11 @@ import json
 import json.encoder as json_encoder
 import re
 import unicodedata
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
 from functools import cache
 from itertools import accumulate, repeat
 from types import MappingProxyType
-from typing import Any, NoReturn
+from typing import Any, NamedTuple, NoReturn
 
 from doorward.protocol import faults
 from doorward.protocol.errors import JsonRpcError
@@ -49,8 +48,7 @@ _STEP = {"[": 1, "{": 1, "]": -1, "}": -1}
 _UNSEEN = frozenset({"Cc", "Cf"})
 
 
-@dataclass(frozen=True, slots=True)
-class Request:
+class Request(NamedTuple):
     """A message that wants an answer."""
 
     id: Id
@@ -58,47 +56,78 @@ class Request:
     params: Mapping[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
-class Notification:
+class Notification(NamedTuple):
     """A message that wants none."""
 
     method: str
     params: Mapping[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
-class Response:
+class Response(NamedTuple):
     """An answer to a request that we sent (MCP revisions up to 2025-11-25)."""
 
     id: Id
 
 
-def decode(body: bytes, *, max_depth: int = MAX_DEPTH) -> dict[str, Any]:
+Decoded = tuple[dict[str, Any], bytes | None]
+"""A message, and its encoding where that is known already: then it is what came, byte for byte."""
+
+
+def decode(body: bytes, *, max_depth: int = MAX_DEPTH) -> Decoded:
     """Return the one object in ``body``. Raises ``JsonRpcError`` -32700 or -32600, both with HTTP 400.
 
-    Costs a few microseconds for a small call: the C scanner does the work and calls back per object and number only.
+    Costs a few microseconds for a small call: the C scanner does the work and calls back for numbers, and for objects
+    where it is not what ``encode`` writes.
     """
-    message = decode_object(body, max_depth=max_depth)
-    if not message.keys() <= _MEMBERS:
+    text = _text(body, max_depth)
+    ours = _in_our_own_form(text)
+    message = _strict_object(text) if ours is None else ours
+    if not _MEMBERS.issuperset(message):
         raise _ambiguous("unknown members of the envelope")
     params = message.get("params")
     if isinstance(params, dict):
         refuse_twins(params, PARAMETERS)
-    return message
+    return message, None if ours is None else body
 
 
 def decode_object(body: bytes, *, max_depth: int = MAX_DEPTH) -> dict[str, Any]:
     """Return the JSON object in ``body`` with the strictness above, whatever its members; for other JSON we read."""
+    return _strict_object(_text(body, max_depth))
+
+
+def _text(body: bytes, max_depth: int) -> str:
     try:
         text = body.decode("utf-8")
     except UnicodeDecodeError:
         raise _broken("not UTF-8") from None
     if text.count("[") + text.count("{") > max_depth and _depth(text) > max_depth:
         raise _limits(f"nested deeper than {max_depth}")
+    return text
+
+
+def _in_our_own_form(text: str) -> dict[str, Any] | None:
+    """Return the object in a text that is what ``encode`` makes of it, character for character, else None.
+
+    Such a text is as strict as can be: no member is there twice, since it would be written once; nothing is infinite,
+    since that is not written at all; and without an escape there is no half of a surrogate pair. Integers are bounded.
+    """
+    if "\\" in text or '": ' in text:
+        return None  # The usual other forms: not worth a try.
     try:
-        value = _DECODER.decode(text)
-    except json.JSONDecodeError as error:
-        raise _broken(error.msg) from None
+        value, _ = _LAX_SCAN(text, 0)
+        same = "".join(_ENCODE(value, 0)) == text
+    except (StopIteration, ValueError, JsonRpcError):
+        return None
+    return value if same and isinstance(value, dict) else None
+
+
+def _strict_object(text: str) -> dict[str, Any]:
+    try:
+        value, end = _SCAN(text, 0)
+    except (StopIteration, json.JSONDecodeError):
+        value, end = None, -1
+    if end != len(text):
+        value = _decoded(text)
     # A string can only get a lone surrogate from an escape: UTF-8 has none.
     if "\\ud" in text or "\\uD" in text:
         _refuse_lone_surrogates(value)
@@ -116,7 +145,7 @@ def refuse_twins(members: Mapping[str, Any], known: frozenset[str]) -> None:
     Unicode. Compared without case, compatibility form and invisible characters. Raises ``JsonRpcError`` -32600, for
     more than ``MAX_NAMES`` characters of names too: folding costs microseconds each.
     """
-    if members.keys() <= known:
+    if known.issuperset(members):
         return
     if sum(map(len, members)) > MAX_NAMES:
         raise _limits("too many or too long member names")
@@ -171,6 +200,14 @@ def params_invalid(reason: str, request_id: Id | None) -> JsonRpcError:
     return JsonRpcError(faults.PARAMS_INVALID, INVALID_PARAMS, reason=reason, request_id=request_id)
 
 
+def _decoded(text: str) -> Any:
+    """Return what is in a text with white space around it, or say what is wrong with it. Raises ``JsonRpcError``."""
+    try:
+        return _DECODER.decode(text)
+    except json.JSONDecodeError as error:
+        raise _broken(error.msg) from None
+
+
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     members = dict(pairs)
     if len(members) != len(pairs):
@@ -196,6 +233,12 @@ def _constant(name: str) -> NoReturn:
 
 
 _DECODER = json.JSONDecoder(object_pairs_hook=_object, parse_int=_integer, parse_float=_float, parse_constant=_constant)
+_SCAN: Callable[[str, int], tuple[Any, int]] = _DECODER.scan_once  # type: ignore[attr-defined]
+"""What ``_DECODER.decode`` calls after it has looked for white space twice."""
+_LAX_SCAN: Callable[[str, int], tuple[Any, int]] = json.JSONDecoder(  # type: ignore[attr-defined]
+    parse_int=_integer, parse_constant=_constant
+).scan_once
+"""The same without looking for members that are there twice: calling back for each object takes as long as all else."""
 _ENCODER = json.JSONEncoder(ensure_ascii=False, allow_nan=False, check_circular=False, separators=(",", ":"))
 _ENCODE = json_encoder.c_make_encoder(  # type: ignore[attr-defined]
     None, _ENCODER.default, json_encoder.encode_basestring, None, ":", ",", *(False, False, False)

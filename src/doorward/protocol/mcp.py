@@ -32,16 +32,23 @@ SUPPORTED_VERSIONS = (MODERN_VERSION, *LEGACY_VERSIONS)
 """Newest first."""
 
 HEADER_MISMATCH = -32020
+MISSING_CLIENT_CAPABILITY = -32021
 UNSUPPORTED_PROTOCOL_VERSION = -32022
 
 VERSION_KEY = "io.modelcontextprotocol/protocolVersion"
 CAPABILITIES_KEY = "io.modelcontextprotocol/clientCapabilities"
-NAME_PARAMETERS: Mapping[str, str] = {"tools/call": "name", "prompts/get": "name", "resources/read": "uri"}
+NAME_PARAMETERS: Mapping[str, str] = {
+    "tools/call": "name", "prompts/get": "name", "resources/read": "uri",
+    "tasks/get": "taskId", "tasks/update": "taskId", "tasks/cancel": "taskId",
+}  # fmt: skip
 """Which parameter ``Mcp-Name`` repeats."""
 
 TOOL_NAME = re.compile(r"[A-Za-z0-9_.\-/]{1,128}")
 MAX_TEXT = 8192
 MAX_SUBSCRIPTIONS = 1000
+TASKS_EXTENSION = "io.modelcontextprotocol/tasks"
+RELATED_TASK = "io.modelcontextprotocol/related-task"
+"""The member of ``_meta`` that says which task a message belongs to (2025-11-25)."""
 
 _SENTINEL = re.compile(r"=\?base64\?(.*)\?=")
 _REF_MEMBERS = frozenset({"type", "name", "uri", "title"})
@@ -78,10 +85,15 @@ class _Asked:
     id: Id | None
 
 
-@dataclass(frozen=True, slots=True)
-class CallTool(_Asked):
-    """``tools/call``; absent or null ``arguments`` are empty."""
+class CallTool(NamedTuple):
+    """``tools/call``; absent or null ``arguments`` are empty.
 
+    A tuple: it is made at every call, and a frozen dataclass takes three times as long to make.
+    """
+
+    era: Era
+    version: str | None
+    id: Id | None
     name: str
     arguments: Mapping[str, Any]
 
@@ -153,6 +165,36 @@ class ListPrompts(Listing):
     __slots__ = ()
 
 
+class ListTasks(Listing):
+    """``tasks/list`` (2025-11-25)."""
+
+    __slots__ = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """A tool call that goes on by itself, as its id tells it: the upstream's own id, and what was allowed.
+
+    ``about`` are the nodes that the call named (``named``), or else where it might act; None is the whole tenant.
+    """
+
+    id: str
+    tool: str
+    named: bool
+    about: frozenset[str] | None
+
+
+@dataclass(frozen=True, slots=True)
+class UseTask(_Asked):
+    """``tasks/get``, ``tasks/cancel``, ``tasks/result`` (2025-11-25) and ``tasks/update`` (2026-07-28).
+
+    ``presented`` is what the caller says is a task's id; ``task`` is None unless it is known to be one of the caller's.
+    """
+
+    presented: str
+    task: Task | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class Complete(_Asked):
     """``ref`` is a prompt's name or a resource's URI or URI template; ``argument`` is the one to complete.
@@ -169,9 +211,14 @@ class Complete(_Asked):
 
 @dataclass(frozen=True, slots=True)
 class Listen(_Asked):
-    """``subscriptions/listen``, a long stream. ``uris`` are the resources whose updates are wanted."""
+    """``subscriptions/listen``, a long stream. ``uris`` are the resources whose updates are wanted.
+
+    ``presented`` are the ids of tasks as the caller has them; ``tasks`` those that are known to be the caller's.
+    """
 
     uris: tuple[str, ...]
+    presented: tuple[str, ...] = ()
+    tasks: tuple[Task, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,16 +269,14 @@ class Unknown(_Asked):
 
 
 Ask = (
-    CallTool | NoSuchTool | ListTools | GetPrompt | ListPrompts | ReadResource | ListResources | ListResourceTemplates
+    CallTool | NoSuchTool | ListTools | UseTask | ListTasks | GetPrompt | ListPrompts | ReadResource | ListResources | ListResourceTemplates
     | Complete | Subscribe | Unsubscribe | Listen | Discover | Initialize | Ping | SetLogLevel | ClientNotification
     | ClientResponse | Unknown
 )  # fmt: skip
 
 
-class _Context(NamedTuple):
-    era: Era
-    version: str | None
-    id: Id | None
+_Context = tuple[Era, str | None, Id | None]
+"""What every ask carries, in its order. No named tuple, which takes ten times as long to make."""
 
 
 def read(
@@ -266,7 +311,7 @@ def read(
         raise _mismatch("MCP-Protocol-Version is not the version in params._meta", request_id)
     _require_agreement(method, params, mcp_method, mcp_name, request_id, required=wants_headers)
     version = _modern_version(protocol_version, request_id) if modern else _legacy_version(protocol_version, request_id)
-    context = _Context(Era.MODERN if modern else Era.LEGACY, version, request_id)
+    context = (Era.MODERN if modern else Era.LEGACY, version, request_id)
     if request_id is None:
         return _notification(context, method, params)
     reader = (_MODERN_METHODS if modern else _LEGACY_METHODS).get(method)
@@ -290,8 +335,8 @@ def decode_header(value: str) -> str | None:
 
 
 def _require_envelope(meta: Mapping[str, Any], request_id: Id | None) -> None:
-    missing = [key for key in (VERSION_KEY, CAPABILITIES_KEY) if key not in meta]
-    if missing:
+    if VERSION_KEY not in meta or CAPABILITIES_KEY not in meta:
+        missing = [key for key in (VERSION_KEY, CAPABILITIES_KEY) if key not in meta]
         raise JsonRpcError(
             faults.ENVELOPE_MISSING, INVALID_PARAMS, reason=f"_meta lacks {', '.join(missing)}", request_id=request_id
         )
@@ -309,15 +354,19 @@ def _require_agreement(
     """Refuse routing headers that are repeated or say something else than the body, and missing ones if required."""
     if len(mcp_method) > 1 or len(mcp_name) > 1:
         raise _mismatch("a routing header is repeated", request_id)
-    if (required or mcp_method) and _said(mcp_method) != method:
+    if (required or mcp_method) and not _says(mcp_method, method):
         raise _mismatch("Mcp-Method is not the method", request_id)
     name = params.get(NAME_PARAMETERS.get(method, ""))
-    if name is not None and (required or mcp_name) and _said(mcp_name) != name:
+    if name is not None and (required or mcp_name) and not _says(mcp_name, name):
         raise _mismatch("Mcp-Name is not the name in params", request_id)
 
 
-def _said(values: Sequence[str]) -> str | None:
-    return decode_header(values[0]) if values else None
+def _says(values: Sequence[str], wanted: str) -> bool:
+    """Say whether there is a header and it means ``wanted``, plainly or encoded."""
+    if not values:
+        return False
+    value = values[0]
+    return (value if value[:2] != "=?" else decode_header(value)) == wanted
 
 
 def _modern_version(version: str | None, request_id: Id | None) -> str:
@@ -333,13 +382,17 @@ def _legacy_version(version: str | None, request_id: Id | None) -> str | None:
 
 
 def _notification(context: _Context, method: str, params: Mapping[str, Any]) -> Ask:
-    known = _MODERN_NOTIFICATIONS if context.era is Era.MODERN else _LEGACY_NOTIFICATIONS
+    known = _MODERN_NOTIFICATIONS if context[0] is Era.MODERN else _LEGACY_NOTIFICATIONS
     if method in known:
         return ClientNotification(*context, method, params)
     if not method.startswith("notifications/"):
         # `tools/call` without an id would be done by a lax server and never be answered, nor decided.
         raise _invalid("a request without an id", None)
     return Unknown(*context, method)
+
+
+def _id_of(context: _Context) -> Id | None:
+    return context[2]
 
 
 def _call_tool(context: _Context, params: Mapping[str, Any]) -> Ask:
@@ -370,11 +423,11 @@ def _complete(context: _Context, params: Mapping[str, Any]) -> Ask:
     argument = _object(context, params, "argument", _ARGUMENT_MEMBERS)
     kind = _text(context, ref, "type")
     if kind not in {"ref/prompt", "ref/resource"}:
-        raise params_invalid("ref.type is unknown", context.id)
+        raise params_invalid("ref.type is unknown", _id_of(context))
     target = _text(context, ref, "name" if kind == "ref/prompt" else "uri")
     value = argument.get("value")
     if not isinstance(value, str) or len(value) > MAX_TEXT:
-        raise params_invalid("argument.value is not a string", context.id)
+        raise params_invalid("argument.value is not a string", _id_of(context))
     within = {} if params.get("context") is None else _object(context, params, "context", _CONTEXT_MEMBERS)
     name, chosen = _text(context, argument, "name"), _arguments(context, within)
     return Complete(*context, RefKind(kind), target, name, value, chosen)
@@ -382,14 +435,30 @@ def _complete(context: _Context, params: Mapping[str, Any]) -> Ask:
 
 def _listen(context: _Context, params: Mapping[str, Any]) -> Ask:
     wanted = _object(context, params, "notifications", _FILTER_MEMBERS)
-    uris = wanted.get("resourceSubscriptions")
-    if uris is None:
-        return Listen(*context, ())
-    if not isinstance(uris, list) or len(uris) > MAX_SUBSCRIPTIONS:
-        raise params_invalid("resourceSubscriptions is not a list of acceptable length", context.id)
-    if not all(isinstance(uri, str) and 0 < len(uri) <= MAX_TEXT for uri in uris):
-        raise params_invalid("resourceSubscriptions holds something else than URIs", context.id)
-    return Listen(*context, tuple(uris))
+    if wanted.get("taskIds"):
+        _require_tasks(context, params)
+    return Listen(*context, _texts(context, wanted, "resourceSubscriptions"), _texts(context, wanted, "taskIds"))
+
+
+def _use_task(context: _Context, params: Mapping[str, Any]) -> Ask:
+    if context[0] is Era.MODERN:
+        _require_tasks(context, params)
+    return UseTask(*context, _text(context, params, "taskId"))
+
+
+def _require_tasks(context: _Context, params: Mapping[str, Any]) -> None:
+    """Refuse a request about tasks from a client that does not say that it knows them (SEP-2663, protocol errors)."""
+    able = params["_meta"][CAPABILITIES_KEY]
+    extensions = able.get("extensions") if isinstance(able, dict) else None
+    if not isinstance(extensions, dict) or TASKS_EXTENSION not in extensions:
+        needed: dict[str, Any] = {"requiredCapabilities": {"extensions": {TASKS_EXTENSION: {}}}}
+        raise JsonRpcError(
+            faults.TASKS_NOT_DECLARED,
+            MISSING_CLIENT_CAPABILITY,
+            reason="tasks",
+            data=needed,
+            request_id=_id_of(context),
+        )
 
 
 def _set_log_level(context: _Context, params: Mapping[str, Any]) -> Ask:
@@ -404,7 +473,7 @@ def _listing(kind: Callable[..., Ask]) -> Callable[[_Context, Mapping[str, Any]]
     def reader(context: _Context, params: Mapping[str, Any]) -> Ask:
         cursor = params.get("cursor")
         if cursor is not None and (not isinstance(cursor, str) or len(cursor) > MAX_TEXT):
-            raise params_invalid("cursor is not a string", context.id)
+            raise params_invalid("cursor is not a string", _id_of(context))
         return kind(*context, cursor)
 
     return reader
@@ -424,11 +493,14 @@ _COMMON_METHODS: _Readers = {
     "resources/list": _listing(ListResources),
     "resources/templates/list": _listing(ListResourceTemplates),
     "completion/complete": _complete,
+    "tasks/get": _use_task,
+    "tasks/cancel": _use_task,
 }
 _MODERN_METHODS: _Readers = {
     **_COMMON_METHODS,
     "server/discover": _bare(Discover),
     "subscriptions/listen": _listen,
+    "tasks/update": _use_task,
 }
 _LEGACY_METHODS: _Readers = {
     **_COMMON_METHODS,
@@ -437,19 +509,32 @@ _LEGACY_METHODS: _Readers = {
     "logging/setLevel": _set_log_level,
     "resources/subscribe": _subscribe,
     "resources/unsubscribe": _unsubscribe,
+    "tasks/result": _use_task,
+    "tasks/list": _listing(ListTasks),
 }
 _MODERN_NOTIFICATIONS = frozenset({"notifications/cancelled"})
 _LEGACY_NOTIFICATIONS = frozenset({
     "notifications/initialized", "notifications/cancelled", "notifications/progress",
-    "notifications/roots/list_changed",
+    "notifications/roots/list_changed", "notifications/tasks/status",
 })  # fmt: skip
 
 
 def _text(context: _Context, members: Mapping[str, Any], key: str) -> str:
     value = members.get(key)
     if not isinstance(value, str) or not 0 < len(value) <= MAX_TEXT:
-        raise params_invalid(f"{key} is not a string of acceptable length", context.id)
+        raise params_invalid(f"{key} is not a string of acceptable length", _id_of(context))
     return value
+
+
+def _texts(context: _Context, members: Mapping[str, Any], key: str) -> tuple[str, ...]:
+    values = members.get(key)
+    if values is None:
+        return ()
+    if not isinstance(values, list) or len(values) > MAX_SUBSCRIPTIONS:
+        raise params_invalid(f"{key} is not a list of acceptable length", _id_of(context))
+    if not all(isinstance(value, str) and 0 < len(value) <= MAX_TEXT for value in values):
+        raise params_invalid(f"{key} holds something else than texts of acceptable length", _id_of(context))
+    return tuple(values)
 
 
 def _arguments(context: _Context, params: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -457,14 +542,14 @@ def _arguments(context: _Context, params: Mapping[str, Any]) -> Mapping[str, Any
     if arguments is None:
         return {}
     if not isinstance(arguments, dict):
-        raise params_invalid("arguments is not an object", context.id)
+        raise params_invalid("arguments is not an object", _id_of(context))
     return arguments
 
 
 def _object(context: _Context, params: Mapping[str, Any], key: str, known: frozenset[str]) -> Mapping[str, Any]:
     value = params.get(key)
     if not isinstance(value, dict):
-        raise params_invalid(f"{key} is not an object", context.id)
+        raise params_invalid(f"{key} is not an object", _id_of(context))
     refuse_twins(value, known)
     return value
 

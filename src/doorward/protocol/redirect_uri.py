@@ -56,7 +56,7 @@ def registrable(uri: str, vendor_schemes: Collection[str] = ()) -> None:
     """Accept a redirect URI for registration, or raise ``OAuthError`` ``invalid_redirect_uri``.
 
     Accepted: https; http on ``localhost``, ``127.0.0.1`` and ``[::1]`` (RFC 8252 section 7.3); private-use schemes that
-    contain a dot (RFC 8252 section 7.1) or are in ``vendor_schemes``, compared exactly (ruling 2). An undotted scheme
+    contain a dot (RFC 8252 section 7.1) or are in ``vendor_schemes``, compared exactly (decision 0077.2). An undotted scheme
     that is merely unknown raises with ``REDIRECT_SCHEME_UNKNOWN``, so that a registration may leave that one out.
     """
     scheme, rest = _plain(uri)
@@ -76,7 +76,7 @@ def registrable(uri: str, vendor_schemes: Collection[str] = ()) -> None:
 def matches(registered: Sequence[str], requested: str, *, any_loopback_port: bool) -> bool:
     """Tell whether the requested URI is registered: the same string (RFC 6749 section 3.1.2.3, OAuth 2.1 s2.3.1).
 
-    With ``any_loopback_port`` (public clients, ruling 1) a loopback URI also matches a registered loopback URI of the
+    With ``any_loopback_port`` (public clients, decision 0077.1) a loopback URI also matches a registered loopback URI of the
     same path and query on any port, and the three loopback names are one.
     """
     if requested in registered:

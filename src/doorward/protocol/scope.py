@@ -37,7 +37,7 @@ def parse(text: str) -> tuple[str, ...]:
 
 
 def narrow(asked: Iterable[str] | None, permitted: Collection[str]) -> tuple[str, ...] | None:
-    """Keep what is permitted, in the order asked; unknown and OIDC scopes are dropped, not refused (ruling 7).
+    """Keep what is permitted, in the order asked; unknown and OIDC scopes are dropped, not refused (decision 0077.7).
 
     Returns None where no permission was asked for (no scope at all, or OIDC scopes only, as several clients send):
     the deployment's default set applies. Returns ``()`` where only unknown scopes were asked for: nothing is left, and

@@ -28,7 +28,7 @@ _RSA = frozenset({"kty", "n", "e"})
 _PRIVATE = frozenset({"d", "p", "q", "dp", "dq", "qi", "k", "oth"})
 _P256_BYTES = 32
 _MODULUS_BYTES = (256, 512)
-_ALGORITHM_OF = {"EC": "ES256", "RSA": "RS256"}
+_ALGORITHMS_OF = {"EC": ("ES256",), "RSA": ("RS256", "PS256")}
 
 
 class BadAssertion(Exception):  # noqa: N818  (a fact about an assertion)
@@ -45,13 +45,15 @@ class SignedJwt:
     claims: Mapping[str, Any] = field(repr=False)
 
 
-def read(text: str, types: Collection[str | None]) -> SignedJwt:
+def read(
+    text: str, types: Collection[str | None], *, algorithms: Collection[str] = ALGORITHMS, longest: int = MAX_LENGTH
+) -> SignedJwt:  # fmt: skip
     """Return what a compact JWS says of itself; its ``typ`` must be one of ``types``. Raises ``BadAssertion``."""
-    found = _JWT.fullmatch(text) if len(text) <= MAX_LENGTH else None
+    found = _JWT.fullmatch(text) if len(text) <= longest else None
     if found is None:
         raise BadAssertion("not a signed JWT in compact form")
     header, claims = _object(found[1]), _object(found[2])
-    if not header.keys() <= _HEADER or header.get("typ") not in types or header.get("alg") not in ALGORITHMS:
+    if not header.keys() <= _HEADER or header.get("typ") not in types or header.get("alg") not in algorithms:
         raise BadAssertion("its header has another type, algorithm or member")
     kid = header.get("kid")
     if not isinstance(kid, str | None):
@@ -61,16 +63,17 @@ def read(text: str, types: Collection[str | None]) -> SignedJwt:
 
 def candidates(assertion: SignedJwt, keys: Collection[Mapping[str, str]]) -> list[Mapping[str, str]]:
     """Return the keys that may have signed: of the algorithm's kind, and the named one where one is named."""
-    fitting = [key for key in keys if _ALGORITHM_OF[key["kty"]] == assertion.algorithm]
+    fitting = [key for key in keys if assertion.algorithm in _may_sign(key)]
     if assertion.kid is None:
         return fitting
     return [key for key in fitting if key.get("kid", assertion.kid) == assertion.kid]
 
 
-def public_keys(value: object) -> tuple[Mapping[str, str], ...]:
+def public_keys(value: object, algorithms: Collection[str] = ALGORITHMS) -> tuple[Mapping[str, str], ...]:
     """Return the usable keys of a JWK Set (RFC 7517 section 5): P-256, and RSA of 2048 to 4096 bits.
 
-    Keys for something else are left out. Raises ``ValueError``: no set, private key material, no usable key.
+    Keys for something else, other ``algorithms`` too, are left out; ``alg`` is kept where there are more than one
+    for a kind of key. Raises ``ValueError``: no set, private key material, no usable key.
     """
     keys = value.get("keys") if isinstance(value, dict) else None
     if not isinstance(keys, list) or not 0 < len(keys) <= MAX_KEYS:
@@ -78,19 +81,23 @@ def public_keys(value: object) -> tuple[Mapping[str, str], ...]:
     tables = [key for key in keys if isinstance(key, dict)]
     if any(key.keys() & _PRIVATE for key in tables):
         raise ValueError("holds private key material")
-    usable = tuple(kept for key in tables if (kept := _usable(key)) is not None)
+    usable = tuple(kept for key in tables if (kept := _usable(key, algorithms)) is not None)
     if not usable:
         raise ValueError("has no P-256 key for ES256 and no RSA key of 2048 to 4096 bits for RS256")
     return usable
 
 
-def _usable(key: Mapping[str, Any]) -> Mapping[str, str] | None:
+def _may_sign(key: Mapping[str, str]) -> Collection[str]:
+    """Return the algorithms of a usable key: what it says, else all of its kind (RFC 7517 section 4.4)."""
+    return (key["alg"],) if "alg" in key else _ALGORITHMS_OF[key["kty"]]
+
+
+def _usable(key: Mapping[str, Any], algorithms: Collection[str]) -> Mapping[str, str] | None:
     kind, kid = key.get("kty"), key.get("kid")
-    if (
-        not isinstance(kind, str)
-        or kind not in _ALGORITHM_OF
-        or key.get("alg", _ALGORITHM_OF[kind]) != _ALGORITHM_OF[kind]
-    ):
+    if not isinstance(kind, str) or kind not in _ALGORITHMS_OF:
+        return None
+    algorithm = key.get("alg", _ALGORITHMS_OF[kind][0])
+    if algorithm not in _ALGORITHMS_OF[kind] or algorithm not in algorithms:
         return None
     if key.get("use", "sig") != "sig" or not isinstance(kid, str | None):
         return None
@@ -98,6 +105,9 @@ def _usable(key: Mapping[str, Any]) -> Mapping[str, str] | None:
     kept = {name: value for name, value in key.items() if name in needed and isinstance(value, str)}
     if kept.keys() != needed or not (_on_p256(kept) if kind == "EC" else _long_enough(kept)):
         return None
+    if "alg" in key and algorithms is not ALGORITHMS:
+        # Where there is a choice, the signer's own word leaves none (RFC 8725 section 3.1).
+        kept["alg"] = algorithm
     return kept if kid is None else {**kept, "kid": kid}
 
 

@@ -18,6 +18,7 @@ from doorward.provisioning.plan_catalogue import plan_catalogue
 from doorward.provisioning.plan_clients import plan_clients
 from doorward.provisioning.plan_overrides import plan_overrides
 from doorward.provisioning.plan_placements import plan_placements
+from doorward.provisioning.plan_providers import plan_providers
 from doorward.provisioning.plan_servers import merged_servers, plan_servers
 from doorward.provisioning.plan_tenants import plan_tenant
 from doorward.provisioning.plan_tree import plan_tree
@@ -55,6 +56,7 @@ def plan(reader: Reader, document: Document, passwords: Mapping[str, PasswordCha
     changes, catalogue = plan_catalogue(reader, document, servers)
     changes += plan_servers(reader, servers)
     changes += plan_users(reader, document, passwords)
+    changes += plan_providers(reader, document)
     for tenant in document.tenants:
         changes += plan_tenant(reader, tenant, document, catalogue)
         changes += plan_tree(reader, tenant)

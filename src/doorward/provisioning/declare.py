@@ -20,7 +20,7 @@ def declare_for_all(
     slugs = {server.id: server.slug for server in servers.all_servers(tx)}
     tenants = []
     for tenant in accounts.all_tenants(tx):
-        enabled = {slugs[server_id] for server_id in servers.servers_of_tenant(tx, tenant.id)}
+        enabled = {slugs[server_id] for server_id in servers.declared_servers_of_tenant(tx, tenant.id)}
         tenants.append({"slug": tenant.slug, "servers": sorted(enabled | {declared["slug"]})})
     document = parse(read_json(json.dumps({"servers": [declared], "tenants": tenants})))
     execute(tx, document, {}, now=now, entropy=entropy, fingerprinter=fingerprinter)

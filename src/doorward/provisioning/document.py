@@ -8,8 +8,10 @@ from dataclasses import dataclass
 
 from doorward.credentials.trust_rules import Wish
 from doorward.model import (
+    Approvers,
     ClientAuthMethod,
     Effect,
+    KeyPolicy,
     OwnerKind,
     Permission,
     Rates,
@@ -53,6 +55,23 @@ class ServerDeclared:
     changed_tools: Vetting | None
     status: Status | None
     rules: dict[RuleKind, tuple[ToolRule, ...]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProviderDeclared:
+    """An identity provider. What it takes to ask it is always there."""
+
+    path: str
+    slug: str
+    name: str | None
+    template: str
+    issuer: str
+    client_id: str
+    secret: str | None
+    scopes: tuple[str, ...] | None
+    domains: tuple[str, ...] | None
+    trust_email: bool | None
+    status: Status | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -138,6 +157,7 @@ class OverrideDeclared:
     match: str
     effect: Effect
     requires: frozenset[Permission]
+    approval: Approvers | None
     subject: SubjectKind
     whom: str
 
@@ -152,6 +172,11 @@ class TenantDeclared:
     access_ttl: int | None
     rates: Rates | None
     """Where it is there, it is all that the tenant says of them."""
+    keys: KeyPolicy | None
+    """Likewise of its API keys."""
+    sign_in_declared: bool
+    sign_in_methods: tuple[str, ...] | None
+    """By which ways people sign in who act here; None, where that is declared: by all."""
     status: Status | None
     servers: tuple[str, ...] | None
     roles: tuple[RoleDeclared, ...]
@@ -170,4 +195,5 @@ class Document:
     servers: tuple[ServerDeclared, ...]
     permissions: tuple[PermissionDeclared, ...]
     users: tuple[UserDeclared, ...]
+    providers: tuple[ProviderDeclared, ...]
     tenants: tuple[TenantDeclared, ...]

@@ -4,6 +4,7 @@ import re
 from typing import Final
 from urllib.parse import urlsplit
 
+from doorward.policy.rules import OWN
 from doorward.protocol.endpoints import RESERVED_SLUGS, TENANT_SLUG
 from doorward.protocol.plain_text import is_visible
 
@@ -25,11 +26,11 @@ def title_ok(text: str) -> bool:
 
 def server_slug_ok(text: str) -> bool:
     """Say whether ``text`` can name a server: it is also the resource part of derived permissions (D4)."""
-    return _SERVER_SLUG.fullmatch(text) is not None
+    return _SERVER_SLUG.fullmatch(text) is not None and text != OWN
 
 
 def tenant_slug_ok(text: str) -> bool:
-    """Say whether ``text`` can be a tenant's slug: one DNS-like label that is no path of our own (ruling 13)."""
+    """Say whether ``text`` can be a tenant's slug: one DNS-like label that is no path of our own (decision 0077.13)."""
     return TENANT_SLUG.fullmatch(text) is not None and text not in RESERVED_SLUGS
 
 

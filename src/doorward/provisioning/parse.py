@@ -18,11 +18,23 @@ from doorward.provisioning.document import (
 )
 from doorward.provisioning.parse_client import parse_client
 from doorward.provisioning.parse_override import parse_override
+from doorward.provisioning.parse_provider import parse_provider, sign_in_methods
 from doorward.provisioning.parse_server import parse_server
 from doorward.provisioning.parse_trust import parse_trust
 from doorward.provisioning.reading import Place
 from doorward.provisioning.resource_tree import NodeName, TreeNode
-from doorward.provisioning.values import choice, flag, lifetime, needed, permission, rates, title, unique, values
+from doorward.provisioning.values import (
+    choice,
+    flag,
+    key_policy,
+    lifetime,
+    needed,
+    permission,
+    rates,
+    title,
+    unique,
+    values,
+)
 
 _ROLE: Final = re.compile(r"[a-z][a-z0-9_-]{0,63}")
 _TYPE: Final = re.compile(r"[a-z][a-z0-9_-]{0,63}")
@@ -31,11 +43,12 @@ _KEY: Final = re.compile(r"[\x21-\x7e]{1,200}")
 
 def parse(root: Place) -> Document:
     """Return the records of a document. Raises ``DocumentError`` naming the place, the cause and the fix."""
-    table = root.table("servers", "permissions", "users", "tenants")
+    table = root.table("servers", "permissions", "users", "providers", "tenants")
     return Document(
         servers=unique(table.get("servers"), parse_server, lambda server: server.slug),
         permissions=unique(table.get("permissions"), _permission, lambda entry: entry.permission),
         users=unique(table.get("users"), _user, lambda user: user.email),
+        providers=unique(table.get("providers"), parse_provider, lambda provider: provider.slug),
         tenants=unique(table.get("tenants"), _tenant, lambda tenant: tenant.slug),
     )
 
@@ -79,6 +92,8 @@ def _tenant(place: Place) -> TenantDeclared:
         "name",
         "access_ttl",
         "rates",
+        "keys",
+        "sign_in",
         "status",
         "servers",
         "roles",
@@ -94,12 +109,16 @@ def _tenant(place: Place) -> TenantDeclared:
             f"{slug.text()[:80]!r} cannot be a tenant's slug", "Use a-z, 0-9 and - (some words are our own paths)"
         )
     overrides = table.get("overrides")
+    sign_in = table["sign_in"].table("methods") if "sign_in" in table else {}
     return TenantDeclared(
         path=place.path,
         slug=slug.text(),
         name=title(table.get("name")),
         access_ttl=lifetime(table.get("access_ttl")),
         rates=rates(table.get("rates")),
+        keys=key_policy(table.get("keys")),
+        sign_in_declared="methods" in sign_in,
+        sign_in_methods=sign_in_methods(sign_in.get("methods")),
         status=choice(table.get("status"), Status),
         servers=values(table.get("servers")),
         roles=unique(table.get("roles"), _role, lambda role: role.name),

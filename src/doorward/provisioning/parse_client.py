@@ -1,4 +1,4 @@
-"""A document's ``clients`` entry: an OAuth client that an administrator registers (``product.md`` B5, B15)."""
+"""A document's ``clients`` entry: an OAuth client that an administrator registers (features B5, B15)."""
 
 import re
 from collections.abc import Mapping
@@ -56,7 +56,7 @@ def _redirect_uris(place: Place) -> tuple[str, ...]:
     if not uris:
         place.refuse("no redirect URI", "Write at least one")
     for item in place.each():
-        # An administrator may name any app's own scheme; the dangerous ones stay refused (ruling 2).
+        # An administrator may name any app's own scheme; the dangerous ones stay refused (decision 0077.2).
         scheme = item.text().partition(":")[0]
         try:
             registrable(item.text(), {scheme})

@@ -1,10 +1,11 @@
-"""A tenant's ``overrides`` entry: a pattern at a server, denied or made to need more, for everybody or for somebody."""
+"""A tenant's ``overrides`` entry: a pattern at a server, denied, made to need more or an approval; for whom."""
 
 from collections.abc import Mapping
 
-from doorward.model import Effect, Permission, RuleKind, SubjectKind
+from doorward.model import Approvers, Effect, Permission, RuleKind, SubjectKind
 from doorward.provisioning import names
 from doorward.provisioning.document import OverrideDeclared
+from doorward.provisioning.parse_approval import parse_approval
 from doorward.provisioning.parse_server import KINDS, pattern
 from doorward.provisioning.reading import Place
 from doorward.provisioning.values import flag, needed, permissions
@@ -14,9 +15,9 @@ _SUBJECTS = tuple(kind.value for kind in SubjectKind if kind is not SubjectKind.
 
 def parse_override(place: Place) -> OverrideDeclared:
     """Return one override. Raises ``DocumentError``."""
-    table = place.table("server", *KINDS, "deny", "require", "for")
+    table = place.table("server", *KINDS, "deny", "require", "approval", "for")
     kind, match = _what(place, table)
-    effect, requires = _effect(place, table)
+    effect, requires, approval = _effect(place, table, kind)
     subject, whom = _whom(table.get("for"))
     return OverrideDeclared(
         path=place.path,
@@ -25,6 +26,7 @@ def parse_override(place: Place) -> OverrideDeclared:
         match=match,
         effect=effect,
         requires=requires,
+        approval=approval,
         subject=subject,
         whom=whom,
     )
@@ -38,11 +40,19 @@ def _what(place: Place, table: Mapping[str, Place]) -> tuple[RuleKind, str]:
     return kind, pattern(table[named[0]], kind)
 
 
-def _effect(place: Place, table: Mapping[str, Place]) -> tuple[Effect, frozenset[Permission]]:
-    requires = permissions(table.get("require"))
-    if flag(table.get("deny")) is not (None if requires else True):
-        place.refuse("neither denied nor made to need more", "Write deny: true, or require: [documents:delete]")
-    return (Effect.REQUIRE, requires) if requires else (Effect.DENY, frozenset())
+def _effect(
+    place: Place, table: Mapping[str, Place], kind: RuleKind
+) -> tuple[Effect, frozenset[Permission], Approvers | None]:
+    requires, approval = permissions(table.get("require")), parse_approval(table.get("approval"), kind)
+    # One of the three: each override says one thing, and those that fit hold together.
+    said = [flag(table.get("deny")) is True, bool(requires), approval is not None]
+    if sum(said) != 1 or len(table.keys() & {"deny", "require", "approval"}) != 1:
+        place.refuse(
+            "neither denied nor made to need more or an approval, or several of these",
+            "Write one of: deny: true, require: [documents:delete], approval: self",
+        )
+    effect = (Effect.DENY, Effect.REQUIRE, Effect.APPROVAL)[said.index(True)]
+    return effect, requires or frozenset(), approval
 
 
 def _whom(place: Place | None) -> tuple[SubjectKind, str]:

@@ -10,6 +10,7 @@ from doorward.policy.matching import template_ok
 from doorward.protocol import resource
 from doorward.provisioning import names
 from doorward.provisioning.document import ServerDeclared
+from doorward.provisioning.parse_approval import parse_approval
 from doorward.provisioning.parse_auth import parse_auth
 from doorward.provisioning.parse_stdio import STDIO, address, parse_stdio
 from doorward.provisioning.reading import Place
@@ -99,13 +100,14 @@ def _rules(place: Place, kind: RuleKind) -> tuple[ToolRule, ...]:
 
 
 def _rule(place: Place, kind: RuleKind) -> ToolRule:
-    table = place.table("match", "requires", "resource")
+    table = place.table("match", "requires", "resource", "approval")
     match = pattern(needed(place, table, "match"), kind)
     return ToolRule(
         kind=kind,
         match=match,
         requires=permissions(needed(place, table, "requires")) or frozenset(),
         resources=_resources(table.get("resource"), kind, match),
+        approval=parse_approval(table.get("approval"), kind),
     )
 
 

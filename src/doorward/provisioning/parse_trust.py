@@ -1,4 +1,4 @@
-"""A document's ``trust`` entry: which tokens of another issuer stand for a service account (``product.md`` B18)."""
+"""A document's ``trust`` entry: which tokens of another issuer stand for a service account (feature B18)."""
 
 from typing import Any, Final
 

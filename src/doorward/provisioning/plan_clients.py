@@ -1,4 +1,4 @@
-"""The OAuth clients that an administrator registers (``product.md`` B5). A secret is shown once, when it is made."""
+"""The OAuth clients that an administrator registers (feature B5). A secret is shown once, when it is made."""
 
 from collections.abc import Collection
 from dataclasses import replace

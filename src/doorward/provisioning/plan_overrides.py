@@ -3,7 +3,7 @@
 from collections.abc import Collection, Mapping
 from functools import partial
 
-from doorward.model import ApiKeyId, ConnectionId, Override, Permission, SubjectKind, Tenant
+from doorward.model import ApiKeyId, Approvers, ConnectionId, Override, Permission, ServerId, SubjectKind, Tenant
 from doorward.policy.permission import BUILT_IN_ROLES
 from doorward.provisioning.change import Change, Writing
 from doorward.provisioning.document import Document, OverrideDeclared, TenantDeclared
@@ -21,8 +21,7 @@ def plan_overrides(
         return []
     tenant = accounts.tenant_by_slug(reader, declared.slug)
     for each in declared.overrides:
-        _check(reader, each, document, catalogue)
-        _check_whom(reader, each, declared, document, tenant)
+        check_override(reader, each, declared, document, tenant, catalogue)
     if tenant is not None and _stored(reader, tenant) == [_as_stored(reader, each) for each in declared.overrides]:
         return []
     if tenant is None and not declared.overrides:
@@ -36,6 +35,15 @@ def plan_overrides(
             run=partial(_replace, declared),
         )
     ]
+
+
+def check_override(
+    reader: Reader, each: OverrideDeclared, declared: TenantDeclared, document: Document, tenant: Tenant | None,
+    catalogue: Collection[Permission],
+) -> None:  # fmt: skip
+    """Refuse an override that names something which is not there. Raises ``DocumentError``."""
+    _check(reader, each, document, catalogue)
+    _check_whom(reader, each, declared, document, tenant)
 
 
 def _check(reader: Reader, each: OverrideDeclared, document: Document, catalogue: Collection[Permission]) -> None:
@@ -72,7 +80,7 @@ def _check_whom(
         refuse(each.path, f"there is no {each.subject.value} {each.whom[:80]!r}", "Name one that is there")
 
 
-_Row = tuple[str, str, str, str, frozenset[Permission], str, str]
+_Row = tuple[str, str, str, str, frozenset[Permission], Approvers | None, str, str]
 
 
 def _stored(reader: Reader, tenant: Tenant) -> list[_Row]:
@@ -80,15 +88,17 @@ def _stored(reader: Reader, tenant: Tenant) -> list[_Row]:
     return [
         (
             slugs[each.server_id], each.kind.value, each.match, each.effect.value, each.requires,
-            each.subject.value, each.subject_id,
+            each.approval, each.subject.value, each.subject_id,
         )
         for each in overrides.overrides_of_tenant(reader, tenant.id)
     ]  # fmt: skip
 
 
 def _as_stored(reader: Reader, each: OverrideDeclared) -> _Row:
-    whom = _whom(reader, each)
-    return each.server, each.kind.value, each.match, each.effect.value, each.requires, each.subject.value, whom
+    return (
+        each.server, each.kind.value, each.match, each.effect.value, each.requires,
+        each.approval, each.subject.value, _whom(reader, each),
+    )  # fmt: skip
 
 
 def _whom(reader: Reader, each: OverrideDeclared) -> str:
@@ -102,17 +112,23 @@ def _replace(declared: TenantDeclared, writing: Writing) -> None:
     tenant = tenant_of(writing, declared.slug)
     ids = {server.slug: server.id for server in servers.all_servers(writing.tx)}
     wanted = [
-        Override(
-            id=writing.new_id("ovr"),
-            tenant_id=tenant.id,
-            server_id=ids[each.server],
-            kind=each.kind,
-            match=each.match,
-            effect=each.effect,
-            requires=each.requires,
-            subject=each.subject,
-            subject_id=_whom(writing.tx, each),
-        )
+        override_of(writing.tx, each, writing.new_id("ovr"), tenant, ids[each.server])
         for each in declared.overrides or ()
     ]
     overrides.replace_overrides(writing.tx, tenant.id, wanted)
+
+
+def override_of(reader: Reader, each: OverrideDeclared, name: str, tenant: Tenant, server_id: ServerId) -> Override:
+    """Return a declared override as it is stored."""
+    return Override(
+        id=name,
+        tenant_id=tenant.id,
+        server_id=server_id,
+        kind=each.kind,
+        match=each.match,
+        effect=each.effect,
+        requires=each.requires,
+        approval=each.approval,
+        subject=each.subject,
+        subject_id=_whom(reader, each),
+    )

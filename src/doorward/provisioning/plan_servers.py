@@ -9,6 +9,7 @@ from doorward.model import RuleKind, Server, ServerId, Status
 from doorward.provisioning.change import Change, Writing, differences
 from doorward.provisioning.document import Document, ServerDeclared
 from doorward.provisioning.names import paths_clash
+from doorward.provisioning.parse_auth import check_accounts
 from doorward.provisioning.reading import refuse
 from doorward.storage import servers as stored_servers
 from doorward.storage.database import Reader
@@ -62,6 +63,8 @@ def plan_servers(reader: Reader, merged: Sequence[Server]) -> list[Change]:
 
 def _merged(reader: Reader, declared: ServerDeclared) -> Server:
     stored = stored_servers.server_by_slug(reader, declared.slug)
+    if stored is not None and stored.tenant_id is not None:
+        refuse(declared.path, f"a tenant added server {declared.slug!r} for itself", "Choose another slug")
     if stored is None and declared.upstream is None:
         refuse(
             declared.path,
@@ -72,7 +75,7 @@ def _merged(reader: Reader, declared: ServerDeclared) -> Server:
         id=ServerId(""), slug=declared.slug, name=declared.slug.capitalize(), paths=DEFAULT_PATHS, upstream=""
     )
     rules = {kind: tuple(rule for rule in base.rules if rule.kind is kind) for kind in RuleKind} | declared.rules
-    return replace(
+    made = replace(
         base,
         name=base.name if declared.name is None else declared.name,
         paths=base.paths if declared.paths is None else declared.paths,
@@ -87,6 +90,8 @@ def _merged(reader: Reader, declared: ServerDeclared) -> Server:
         # By kind, and within a kind in the order written: the first rule that fits is the rule, and kinds never mix.
         rules=tuple(rule for kind in RuleKind for rule in rules[kind]),
     )
+    check_accounts(made, declared.path)
+    return made
 
 
 def _no_clash(declared: ServerDeclared, server: Server, active: Sequence[Server]) -> None:

@@ -14,7 +14,14 @@ from doorward.provisioning.values import lifetime_of
 from doorward.storage import accounts, permissions, servers
 from doorward.storage.database import Reader
 
-_WORDS: Final = {"name": "name", "access_ttl": "access token lifetime", "rates": "rate limits", "status": "status"}
+_WORDS: Final = {
+    "name": "name",
+    "access_ttl": "access token lifetime",
+    "rates": "rate limits",
+    "key_policy": "key policy",
+    "sign_in_methods": "ways of signing in",
+    "status": "status",
+}
 _OWNER: Final = "owner"
 
 
@@ -59,6 +66,8 @@ def _merged(stored: Tenant, declared: TenantDeclared) -> Tenant:
         stored,
         access_ttl=lifetime_of(stored.access_ttl, declared.access_ttl),
         rates=stored.rates if declared.rates is None else declared.rates,
+        key_policy=stored.key_policy if declared.keys is None else declared.keys,
+        sign_in_methods=declared.sign_in_methods if declared.sign_in_declared else stored.sign_in_methods,
         name=stored.name if declared.name is None else declared.name,
         status=stored.status if declared.status is None else declared.status,
     )
@@ -123,11 +132,11 @@ def _servers(reader: Reader, declared: TenantDeclared, stored: Tenant | None, do
     known = {slug: servers.server_by_slug(reader, slug) for slug in declared.servers}
     coming = {server.slug for server in document.servers}
     for slug, server in known.items():
-        if server is None and slug not in coming:
+        if (server is None and slug not in coming) or (server is not None and server.tenant_id is not None):
             refuse(
                 f"{declared.path}.servers", f"there is no server {slug!r}", "Declare it in servers, or mend its name"
             )
-    enabled = frozenset() if stored is None else servers.servers_of_tenant(reader, stored.id)
+    enabled = frozenset() if stored is None else servers.declared_servers_of_tenant(reader, stored.id)
     if enabled == {_id(server) for server in known.values()}:
         return []
     what = f"enable servers: {', '.join(declared.servers) or 'none'}"

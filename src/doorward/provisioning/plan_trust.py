@@ -1,4 +1,4 @@
-"""The trust rules that a document declares (``product.md`` B18)."""
+"""The trust rules that a document declares (feature B18)."""
 
 from dataclasses import replace
 from functools import partial

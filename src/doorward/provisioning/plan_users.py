@@ -5,11 +5,17 @@ from dataclasses import replace
 from functools import partial
 from typing import Final
 
-from doorward.model import Instant, OwnerKind, User, UserId
+from doorward.accounts import leaving
+from doorward.accounts.actors import Actor
+from doorward.accounts.refused import PeopleRefused
+from doorward.model import Instant, OwnerKind, Status, User, UserId
+from doorward.protocol import faults
 from doorward.provisioning.change import Change, PasswordChange, Writing, differences
 from doorward.provisioning.document import Document, UserDeclared
 from doorward.provisioning.reading import DocumentError, refuse
 from doorward.storage import accounts
+from doorward.storage import leaving as owners
+from doorward.storage import sessions as stored_sessions
 from doorward.storage.database import Reader
 
 _WORDS: Final = {"name": "name", "kind": "kind", "status": "status"}
@@ -26,6 +32,9 @@ def plan_users(reader: Reader, document: Document, passwords: Mapping[str, Passw
         if stored.kind is OwnerKind.SERVICE and declared.password is not None:
             refuse(declared.path, "a service account never signs in", "Leave the password out and give it API keys")
         user = _merged(stored, declared)
+        leaves = stored.status is Status.ACTIVE and user.status is not Status.ACTIVE
+        if leaves and owners.tenants_without_another_owner(reader, user.id):
+            refuse(declared.path, faults.LAST_OWNER.cause.rstrip("."), "Name another owner of that tenant first")
         if user != stored:
             changes.append(_change(declared, differences(stored, user, _WORDS), partial(_update, user=user)))
         if declared.email in passwords:
@@ -54,6 +63,16 @@ def _insert(writing: Writing, declared: UserDeclared) -> None:
 
 
 def _update(writing: Writing, user: User) -> None:
+    stored = accounts.user_by_id(writing.tx, user.id)
+    by, tx = Actor(user_id=None, by="doorward apply"), writing.tx
+    try:
+        # As by every other way: what somebody holds ends with their account, and a tenant keeps an owner.
+        if stored is not None and stored.status is Status.ACTIVE and user.status is not Status.ACTIVE:
+            leaving.deactivate(tx, user.id, by, now=writing.now)
+        elif stored is not None and stored.status is not Status.ACTIVE and user.status is Status.ACTIVE:
+            leaving.activate(tx, user.id, by, now=writing.now)
+    except PeopleRefused as refused:
+        raise DocumentError(f"user {user.email}: {refused.public} {refused.fault.fix}") from refused
     accounts.update_user(writing.tx, user)
 
 
@@ -62,4 +81,4 @@ def _replace_password(writing: Writing, user: User) -> None:
     if not accounts.replace_password_hash(writing.tx, user.id, expected=change.expected, new=change.new):
         raise DocumentError(f"user {user.email}: the password was changed meanwhile. Run the command again.")
     # Whoever knew the old password is signed out of the pages; connections and keys are not the password's.
-    accounts.end_sessions_of_user(writing.tx, user.id, Instant(writing.now))
+    stored_sessions.end_sessions_of_user(writing.tx, user.id, Instant(writing.now))

@@ -1,4 +1,4 @@
-"""The tree of a tenant's resources, as the product that holds them pushes it (``product.md`` D10).
+"""The tree of a tenant's resources, as the product that holds them pushes it (feature D10).
 
 Both operations describe an end state, so that a repetition changes nothing: no row, no revision, no audit event. The
 end state is checked as a whole before anything is written: every parent exists, nothing is its own ancestor.
@@ -12,7 +12,7 @@ from typing import Final, TypeAlias
 
 from doorward import audit
 from doorward.model import Instant, Resource, ResourceId, TenantId, UserId
-from doorward.storage import permissions
+from doorward.storage import permissions, pushed_trees
 from doorward.storage.database import Transaction
 
 MAX_NODES: Final = 10_000
@@ -58,12 +58,18 @@ class Pusher:
     credential_id: str
     now: Instant
     request_id: str | None = None
+    product: bool = True
+    """Whether a product pushes its own tree, which is then not changed on a page (decision 0070)."""
+    what: str = ""
+    """In words, where one node is changed by hand."""
 
 
 def replace_tree(tx: Transaction, nodes: Sequence[TreeNode], pusher: Pusher) -> TreeChange:
     """Make the tenant's tree exactly ``nodes``. Raises ``TreeRefused``."""
     tx.lock_tenant(pusher.tenant_id, for_rights=True)
-    return _make(tx, _stored(tx, pusher.tenant_id), _by_name(nodes), pusher)
+    made = _make(tx, _stored(tx, pusher.tenant_id), _by_name(nodes), pusher)
+    _mark(tx, pusher)
+    return made
 
 
 def change_tree(tx: Transaction, put: Sequence[TreeNode], remove: Iterable[NodeName], pusher: Pusher) -> TreeChange:
@@ -77,7 +83,9 @@ def change_tree(tx: Transaction, put: Sequence[TreeNode], remove: Iterable[NodeN
     if both:
         raise TreeRefused(f"{_words(both[0])} is both put and removed.")
     kept = {name: node for name, node in _named(stored).items() if name not in gone}
-    return _make(tx, stored, kept | changed, pusher)
+    made = _make(tx, stored, kept | changed, pusher)
+    _mark(tx, pusher)
+    return made
 
 
 def resource_id(tenant_id: TenantId, name: NodeName) -> ResourceId:
@@ -103,6 +111,11 @@ def _make(
     return TreeChange(put=len(put), removed=len(gone), total=len(wanted))
 
 
+def _mark(tx: Transaction, pusher: Pusher) -> None:
+    if pusher.product:
+        pushed_trees.mark_pushed(tx, pusher.tenant_id, pusher.now)
+
+
 def _record(tx: Transaction, pusher: Pusher, *, put: int, removed: int) -> None:
     audit.record(
         tx,
@@ -111,7 +124,8 @@ def _record(tx: Transaction, pusher: Pusher, *, put: int, removed: int) -> None:
         tenant_id=pusher.tenant_id,
         actor_id=pusher.actor_id,
         subject=pusher.tenant_id,
-        detail={"put": str(put), "removed": str(removed), "credential": pusher.credential_id},
+        detail={"put": str(put), "removed": str(removed), "credential": pusher.credential_id}
+        | ({"what": pusher.what} if pusher.what else {}),
         request_id=pusher.request_id,
     )
 

@@ -5,7 +5,8 @@ from dataclasses import fields
 from enum import StrEnum
 from typing import Final, TypeVar
 
-from doorward.model import Permission, Rates
+from doorward.credentials import key_policies
+from doorward.model import KeyPolicy, Permission, Rates
 from doorward.policy.permission import parse
 from doorward.provisioning import names
 from doorward.provisioning.reading import Place
@@ -80,6 +81,17 @@ def rates(place: Place | None) -> Rates | None:
         if type(number.value) is not int or not 0 <= number.value <= MOST_CALLS:
             number.refuse("no number of calls", f"Write 0 for no limit, or 1 to {MOST_CALLS}")
     return Rates(**{name: number.value for name, number in numbers.items()})
+
+
+def key_policy(place: Place | None) -> KeyPolicy | None:
+    """Return what a tenant says of its API keys; what is not named is as usual."""
+    if place is None:
+        return None
+    said = {name: each.value for name, each in place.table("max_days", "never", "create").items()}
+    try:
+        return key_policies.parsed(said.get("max_days"), said.get("never"), said.get("create"))
+    except ValueError as wrong:
+        place.refuse(str(wrong), "Mend what is named")
 
 
 def lifetime_of(stored: int | None, declared: int | None) -> int | None:

@@ -1,4 +1,4 @@
-"""Users, tenants, who belongs where, browser sessions and failed sign-ins."""
+"""Users, tenants, who belongs where, and failed sign-ins."""
 
 from functools import lru_cache
 from typing import Any, Final
@@ -7,13 +7,13 @@ import sqlalchemy as sa
 
 from doorward.model import (
     SECOND,
-    Fingerprint,
     Instant,
+    KeyMakers,
+    KeyPolicy,
     Membership,
+    NeverEnding,
     OwnerKind,
     Rates,
-    Session,
-    SessionId,
     Status,
     Tenant,
     TenantId,
@@ -22,9 +22,9 @@ from doorward.model import (
 )
 from doorward.storage import records
 from doorward.storage.database import Reader, Transaction
-from doorward.storage.schema import memberships, role_bindings, roles, sessions, tenants, users
+from doorward.storage.schema import memberships, role_bindings, roles, tenants, upstream_grants, users
 from doorward.storage.schema import sign_in_failures as failures
-from doorward.storage.statements import Row, Statement, delete, insert, select, update
+from doorward.storage.statements import POSTGRESQL, SQLITE, Row, Statement, delete, insert, select, update
 
 FAILURES_KEPT: Final = 24 * 3600 * SECOND
 """Failed sign-ins older than this are forgotten."""
@@ -33,7 +33,17 @@ _USER: Final = tuple(column for column in users.columns if column is not users.c
 _INSERT_USER: Final = insert(users)
 _USER_BY_EMAIL: Final = Statement(sa.select(*_USER).where(users.c.email == sa.bindparam("email")))
 _USER_BY_ID: Final = Statement(sa.select(*_USER).where(users.c.id == sa.bindparam("id")))
+_HELD: Final = sa.select(*_USER).where(users.c.id == sa.bindparam("id"))
+_HELD_USER: Final = Statement({SQLITE: _HELD, POSTGRESQL: _HELD.with_for_update(read=True)})
+_CHANGING_USER: Final = Statement({SQLITE: _HELD, POSTGRESQL: _HELD.with_for_update()})
+_USERS: Final = Statement(sa.select(*_USER).where(users.c.deleted_at.is_(None)).order_by(users.c.email))
 _UPDATE_USER: Final = update(users, [users.c.email, users.c.name, users.c.kind, users.c.status], users.c.id)
+_UNLINK: Final = delete(upstream_grants, upstream_grants.c.user_id)
+_CHANGE_EMAIL: Final = Statement(
+    sa.update(users)
+    .where(users.c.id == sa.bindparam("user_id"), users.c.email == sa.bindparam("expected"))
+    .values(email=sa.bindparam("new"))
+)
 _PASSWORD_HASH: Final = Statement(sa.select(users.c.password_hash).where(users.c.id == sa.bindparam("id")))
 _REPLACE_PASSWORD_HASH: Final = Statement(
     sa.update(users)
@@ -43,12 +53,27 @@ _REPLACE_PASSWORD_HASH: Final = Statement(
     )
     .values(password_hash=sa.bindparam("new"))
 )
+_DROP_PASSWORD: Final = Statement(
+    sa.update(users)
+    .where(users.c.id == sa.bindparam("id"), users.c.password_hash.is_not(None))
+    .values(password_hash=sa.null())
+)
 
 _INSERT_TENANT: Final = insert(tenants)
 _TENANT_BY_SLUG: Final = select(tenants, tenants.c.slug)
 _TENANT_BY_ID: Final = select(tenants, tenants.c.id)
 _UPDATE_TENANT: Final = update(
-    tenants, [tenants.c.slug, tenants.c.name, tenants.c.access_ttl, tenants.c.rates, tenants.c.status], tenants.c.id
+    tenants,
+    [
+        tenants.c.slug,
+        tenants.c.name,
+        tenants.c.access_ttl,
+        tenants.c.rates,
+        tenants.c.sign_in_methods,
+        tenants.c.key_policy,
+        tenants.c.status,
+    ],
+    tenants.c.id,
 )
 _TENANTS: Final = select(tenants, order=[tenants.c.name, tenants.c.slug])
 
@@ -68,17 +93,6 @@ _MEMBERS_OF_TENANT: Final = Statement(
     .where(memberships.c.tenant_id == sa.bindparam("tenant_id"))
     .order_by(users.c.email, roles.c.name)
 )
-
-_INSERT_SESSION: Final = insert(sessions)
-_SESSION: Final = Statement(
-    sa.select(sessions).where(
-        sessions.c.fingerprint == sa.bindparam("fingerprint"),
-        sessions.c.ended_at.is_(None),
-        sessions.c.expires_at > sa.bindparam("now"),
-    )
-)
-_END_SESSION: Final = update(sessions, [sessions.c.ended_at], sessions.c.id, sessions.c.ended_at.is_(None))
-_END_SESSIONS: Final = update(sessions, [sessions.c.ended_at], sessions.c.user_id, sessions.c.ended_at.is_(None))
 
 _INSERT_FAILURE: Final = insert(failures)
 _FORGET_FAILURES: Final = delete(failures, failures.c.at < sa.bindparam("before"))
@@ -106,9 +120,37 @@ def user_by_id(reader: Reader, user_id: UserId) -> User | None:
     return reader.kept(("user", user_id), lambda: _user(reader.first(_USER_BY_ID, {"id": user_id})))
 
 
+def all_users(reader: Reader) -> list[User]:
+    """Return everybody by address, deactivated users too, but for those who are deleted."""
+    return [user for user in map(_user, reader.all(_USERS)) if user is not None]
+
+
+def held_user(tx: Transaction, user_id: UserId) -> User | None:
+    """Return the user as they are, and keep others from changing them until the end: to give them something."""
+    return _user(tx.first(_HELD_USER, {"id": user_id}))
+
+
+def changing_user(tx: Transaction, user_id: UserId) -> User | None:
+    """Return the user as they are, for this transaction alone until its end: to take something from them.
+
+    Of two that each leave the last but one of something, the second sees what the first has left.
+    """
+    return _user(tx.first(_CHANGING_USER, {"id": user_id}))
+
+
 def update_user(tx: Transaction, user: User) -> bool:
-    """Store address, name, kind and status. False where there is no such user. Raises ``Conflict``."""
+    """Store address, name, kind and status. False where there is no such user. Raises ``Conflict``.
+
+    Who is disabled has no linked accounts any more: what they gave us elsewhere is forgotten with it.
+    """
+    if user.status is not Status.ACTIVE:
+        tx.run(_UNLINK, {"user_id": user.id})
     return tx.run(_UPDATE_USER, records.columns(user)) == 1
+
+
+def change_email(tx: Transaction, user_id: UserId, *, expected: str, new: str) -> bool:
+    """Store another address if it is still the one that was seen. Raises ``Conflict`` where somebody has it."""
+    return tx.run(_CHANGE_EMAIL, {"user_id": user_id, "expected": expected, "new": new}) == 1
 
 
 def password_hash(reader: Reader, user_id: UserId) -> str | None:
@@ -120,6 +162,11 @@ def password_hash(reader: Reader, user_id: UserId) -> str | None:
 def replace_password_hash(tx: Transaction, user_id: UserId, *, expected: str | None, new: str) -> bool:
     """Store ``new`` if the hash is still the one that was seen; hashing runs outside the transaction."""
     return tx.run(_REPLACE_PASSWORD_HASH, {"user_id": user_id, "expected": expected, "new": new}) == 1
+
+
+def drop_password(tx: Transaction, user_id: UserId) -> bool:
+    """Take the password away. False where there was none."""
+    return tx.run(_DROP_PASSWORD, {"id": user_id}) == 1
 
 
 def insert_tenant(tx: Transaction, tenant: Tenant) -> None:
@@ -140,7 +187,7 @@ def tenant_by_id(reader: Reader, tenant_id: TenantId) -> Tenant | None:
 
 
 def update_tenant(tx: Transaction, tenant: Tenant) -> bool:
-    """Store slug, name, rates and status. False where there is no such tenant. Raises ``Conflict``."""
+    """Store slug, name, rates, ways of signing in and status. False where there is no such tenant. Raises ``Conflict``."""
     return tx.run(_UPDATE_TENANT, _columns(tenant)) == 1
 
 
@@ -175,36 +222,6 @@ def members_of_tenant(reader: Reader, tenant_id: TenantId) -> list[tuple[User, M
     return [
         (user, Membership(tenant_id=tenant_id, user_id=user.id, roles=tuple(names))) for user, names in found.values()
     ]
-
-
-def insert_session(tx: Transaction, session: Session) -> None:
-    """Add a browser session."""
-    tx.run(_INSERT_SESSION, {**records.columns(session), "ended_at": None})
-
-
-def session_by_fingerprint(reader: Reader, fingerprint: Fingerprint, now: Instant) -> Session | None:
-    """Return the session if it has not ended and not expired."""
-    row = reader.first(_SESSION, {"fingerprint": fingerprint, "now": now})
-    if row is None:
-        return None
-    return Session(
-        id=SessionId(row.id),
-        fingerprint=Fingerprint(row.fingerprint),
-        user_id=UserId(row.user_id),
-        created_at=Instant(row.created_at),
-        expires_at=Instant(row.expires_at),
-        authenticated_at=Instant(row.authenticated_at),
-    )
-
-
-def end_session(tx: Transaction, session_id: SessionId, now: Instant) -> bool:
-    """End a session. False where it had ended before."""
-    return tx.run(_END_SESSION, {"id": session_id, "ended_at": now}) == 1
-
-
-def end_sessions_of_user(tx: Transaction, user_id: UserId, now: Instant) -> int:
-    """End all sessions of a user and return how many there were."""
-    return tx.run(_END_SESSIONS, {"user_id": user_id, "ended_at": now})
 
 
 def record_sign_in_failure(tx: Transaction, email: str, now: Instant) -> int:
@@ -244,12 +261,27 @@ def _user(row: Row | None) -> User | None:
         kind=OwnerKind(row.kind),
         status=Status(row.status),
         created_at=Instant(row.created_at),
+        deleted_at=row.deleted_at,
     )
 
 
 def _columns(tenant: Tenant) -> dict[str, Any]:
     said = {name: number for name, number in records.columns(tenant.rates).items() if number is not None}
-    return {**records.columns(tenant), "rates": records.mapped(said)}
+    methods = None if tenant.sign_in_methods is None else records.listed(tenant.sign_in_methods)
+    policy = {name: value for name, value in records.columns(tenant.key_policy).items() if value is not None}
+    return {
+        **records.columns(tenant), "rates": records.mapped(said), "sign_in_methods": methods,
+        "key_policy": records.mapped(policy),
+    }  # fmt: skip
+
+
+def _key_policy(said: dict[str, Any]) -> KeyPolicy:
+    never = said.get("never")
+    return KeyPolicy(
+        max_days=said.get("max_days"),
+        never=None if never is None else NeverEnding(never),
+        create=KeyMakers(said["create"]),
+    )
 
 
 @lru_cache(maxsize=1024)
@@ -260,6 +292,8 @@ def _tenant(row: Row) -> Tenant:
         name=row.name,
         access_ttl=row.access_ttl,
         rates=Rates(**records.mapping(row.rates)),
+        sign_in_methods=None if row.sign_in_methods is None else records.texts(row.sign_in_methods),
+        key_policy=_key_policy(records.mapping(row.key_policy)),
         status=Status(row.status),
         created_at=Instant(row.created_at),
     )

@@ -72,7 +72,7 @@ def insert_client(
         row = None if canonical_key is None else tx.first(_BY_CANONICAL_KEY, {"canonical_key": canonical_key})
         if row is None:
             raise Conflict(f"client {client.id} exists")
-        return _client(row)
+        return client_of(row)
     if secret_fingerprint is not None:
         made = client.created_at
         insert_client_secret(
@@ -89,20 +89,20 @@ def client_by_id(reader: Reader, client_id: ClientId) -> Client | None:
 
     def read() -> Client | None:
         row = reader.first(_BY_ID, {"id": client_id})
-        return None if row is None else _client(row)
+        return None if row is None else client_of(row)
 
     return reader.kept(("client", client_id), read)
 
 
 def newest_clients(reader: Reader, limit: int) -> list[Client]:
     """Return the clients that registered last, whatever their status."""
-    return [_client(row) for row in reader.all(_NEWEST, {"limit": limit})]
+    return [client_of(row) for row in reader.all(_NEWEST, {"limit": limit})]
 
 
 def registered_before(reader: Reader, canonical_key: str) -> tuple[Client, Instant] | None:
     """Return the client with this key, and when it last registered as far as that was noted."""
     row = reader.first(_BY_CANONICAL_KEY, {"canonical_key": canonical_key})
-    return None if row is None else (_client(row), Instant(row.registered_at))
+    return None if row is None else (client_of(row), Instant(row.registered_at))
 
 
 def note_registration(tx: Transaction, client_id: ClientId, now: Instant) -> None:
@@ -203,11 +203,13 @@ def _columns(client: Client) -> dict[str, object]:
         "jwks": records.key_list(client.jwks),
         "post_logout_redirect_uris": records.listed(client.post_logout_redirect_uris),
         "introspects": records.joined(client.introspects),
+        "resources": records.narrowed(client.resources),
     }
 
 
 @lru_cache(maxsize=2048)  # equal rows are the same client: nothing is remembered of what a row says now
-def _client(row: Row) -> Client:
+def client_of(row: Row) -> Client:
+    """Return the client of a row."""
     return Client(
         id=ClientId(row.id),
         kind=ClientKind(row.kind),
@@ -226,6 +228,10 @@ def _client(row: Row) -> Client:
         post_logout_redirect_uris=records.texts(row.post_logout_redirect_uris),
         introspects=frozenset(map(ServerId, row.introspects.split())),
         access_ttl=row.access_ttl,
+        tenant_id=row.tenant_id,
+        owner_id=row.owner_id,
+        resources=records.subtrees(row.resources),
+        deleted_at=row.deleted_at,
         status=Status(row.status),
         created_at=Instant(row.created_at),
     )

@@ -92,6 +92,18 @@ class Database(Protocol):
     def changed(self) -> bool:
         """Say whether anything was committed since the last call (SQLite; always False on PostgreSQL)."""
 
+    def look(self) -> bool:
+        """Look whether anything was committed, once for many; False where that takes waiting.
+
+        Raises ``StorageUnavailable``.
+        """
+
+    def revisions_at_hand(self, tenant_id: TenantId, *, looked: bool = False) -> tuple[int, int] | None:
+        """Return what ``revisions`` does where that takes no waiting, else None. Raises ``StorageUnavailable``.
+
+        ``looked``: since what is asked about began, ``look`` was called and said True; it is not looked again then.
+        """
+
     async def revisions(self, tenant_id: TenantId) -> tuple[int, int]:
         """Return the (global, tenant) revision, never older than the start of the call. 0 for what does not exist."""
 

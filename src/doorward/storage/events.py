@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import Final, NamedTuple
 
 import sqlalchemy as sa
@@ -31,6 +32,11 @@ _EVENTS_OF_REQUEST: Final = select(audit_events, audit_events.c.request_id, orde
 _CALLS_OF_REQUEST: Final = Statement(
     "SELECT * FROM call_events WHERE id > (SELECT COALESCE(MAX(id), 0) FROM call_events) - :newest"
     " AND request_id = :request_id ORDER BY id"
+)
+_CALLS_OF_TOOLS: Final = Statement(
+    "SELECT name, COUNT(*) AS calls FROM call_events WHERE tenant_id = :tenant_id"
+    " AND id > (SELECT COALESCE(MAX(id), 0) FROM call_events) - :newest AND at > :since"
+    " AND server_id = :server_id AND method = 'tools/call' AND name IS NOT NULL GROUP BY name"
 )
 NEWEST: Final = 1_000_000
 """Calls that are looked through for one: an index that is written at every call would cost more than it is worth."""
@@ -71,15 +77,20 @@ class CallEvent(NamedTuple):
     request_id: str
 
 
-_COLUMNS: Final = ", ".join(CallEvent._fields)
-_INTO: Final = f"INSERT INTO {call_events.name} ({_COLUMNS}) VALUES"
-_INSERT_CALL: Final = Statement(
-    {
-        SQLITE: f"{_INTO} ({', '.join('?' for _ in CallEvent._fields)})",
-        POSTGRESQL: f"{_INTO} ({', '.join('%s' for _ in CallEvent._fields)})",
-    }
-)
-"""By place: binding fourteen names at every call takes longer than the insert."""
+def _inserting(calls: int) -> Statement:
+    """Return the statement that adds so many. By place: binding fourteen names takes longer than the insert."""
+
+    def text(mark: str) -> str:
+        row = f"({', '.join(mark for _ in CallEvent._fields)})"
+        return f"INSERT INTO {call_events.name} ({', '.join(CallEvent._fields)}) VALUES {', '.join([row] * calls)}"  # noqa: S608
+
+    return Statement({SQLITE: text("?"), POSTGRESQL: text("%s")})
+
+
+_AT_ONCE: Final = 20
+_INSERT_CALL: Final = _inserting(1)
+_INSERT_CALLS: Final = _inserting(_AT_ONCE)
+"""So many rows in one statement take half the time of as many statements."""
 
 
 def insert_events(tx: Transaction, events: Sequence[AuditEvent]) -> None:
@@ -90,8 +101,11 @@ def insert_events(tx: Transaction, events: Sequence[AuditEvent]) -> None:
 
 def insert_calls(tx: Transaction, calls: Sequence[CallEvent]) -> None:
     """Add call events."""
-    if calls:
-        tx.run(_INSERT_CALL, calls)
+    whole = len(calls) - len(calls) % _AT_ONCE
+    if whole:
+        tx.run(_INSERT_CALLS, [tuple(chain(*calls[at : at + _AT_ONCE])) for at in range(0, whole, _AT_ONCE)])
+    if calls[whole:]:
+        tx.run(_INSERT_CALL, calls[whole:])
 
 
 def recent_events(reader: Reader, tenant_id: TenantId | None, limit: int) -> list[AuditEvent]:
@@ -114,6 +128,14 @@ def events_of_request(reader: Reader, request_id: str) -> list[AuditEvent]:
 def calls_of_request(reader: Reader, request_id: str, *, newest: int = NEWEST) -> list[CallEvent]:
     """Return the calls of one request, if they are among the ``newest`` of all."""
     return [_call(row) for row in reader.all(_CALLS_OF_REQUEST, {"request_id": request_id, "newest": newest})]
+
+
+def calls_of_tools(
+    reader: Reader, tenant_id: TenantId, server_id: str, since: Instant, *, newest: int = NEWEST
+) -> Mapping[str, int]:
+    """Return how often each tool of a server was called in a tenant since then, of the ``newest`` calls of all."""
+    asked = {"tenant_id": tenant_id, "server_id": server_id, "since": since, "newest": newest}
+    return {row.name: row.calls for row in reader.all(_CALLS_OF_TOOLS, asked)}
 
 
 def _event(row: Row) -> AuditEvent:

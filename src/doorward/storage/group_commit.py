@@ -33,6 +33,8 @@ LOCKED_SECONDS: Final = 5.0
 LOCKED_PAUSE: Final = 0.002
 CHECKPOINT_EVERY: Final = 1000
 """Use cases between two checkpoints; about as many pages as SQLite itself would wait for."""
+CHECKPOINT_ROWS: Final = 8_000
+"""Or rows: a batch of the call log is one use case and a thousand rows. What is read from a long log is read slowly."""
 LONG_LOG: Final = 16384
 """Pages of write-ahead log (64 MiB) that no checkpoint may leave behind: writes then wait until it is done."""
 
@@ -68,6 +70,7 @@ class GroupCommit:
         self._thread = ThreadPoolExecutor(1, "doorward-commit")
         self._housekeeping = ThreadPoolExecutor(1, "doorward-checkpoint")
         self._since_checkpoint = 0
+        self._rows_at_checkpoint = 0
         self._checkpoint: asyncio.Future[Any] | None = None
         self._closed = False
         self.commit_seconds = 0.0
@@ -254,7 +257,8 @@ class GroupCommit:
             for answer, value, error in outcomes:
                 _settle(answer, value, error)
         self._since_checkpoint += len(outcomes)
-        if self._since_checkpoint >= CHECKPOINT_EVERY and self._checkpoint is None:
+        rows = self._connection.total_changes - self._rows_at_checkpoint
+        if (self._since_checkpoint >= CHECKPOINT_EVERY or rows >= CHECKPOINT_ROWS) and self._checkpoint is None:
             self._start_checkpoint(hold=False)
         self._arrange()
 
@@ -272,7 +276,7 @@ class GroupCommit:
         if self._loop is None:
             return
         self._away = self._away or hold
-        self._since_checkpoint = 0
+        self._since_checkpoint, self._rows_at_checkpoint = 0, self._connection.total_changes
         self._checkpoint = self._loop.run_in_executor(self._housekeeping, _passive, self._checkpointer)
         self._checkpoint.add_done_callback(lambda done: self._checkpointed(left=done.result(), held=hold))
 

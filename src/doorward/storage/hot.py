@@ -35,13 +35,14 @@ INSERT_REFRESH_TOKEN: Final = Statement(
 
 CONNECTION: Final = Statement(
     "SELECT id, tenant_id, user_id, client_id, server_id, resource, scopes, declined, asked, identity, authenticated_at,"
-    " resources, redirect_uri, browser, created_at, expires_at, activated_at, revoked_at, revoked_reason FROM connections"
+    " resources, redirect_uri, browser, created_at, expires_at, activated_at, revoked_at, revoked_reason, label"
+    " FROM connections"
     " WHERE id = :id"
 )
 
 API_KEY: Final = Statement(
-    "SELECT id, tenant_id, user_id, created_by, name, prefix, last_four, fingerprint, scopes, resources, created_at,"
-    " expires_at, revoked_at, last_used_at, last_used_ip, last_used_client FROM api_keys"
+    "SELECT id, tenant_id, user_id, created_by, name, prefix, last_four, fingerprint, scopes, resources, servers,"
+    " networks, created_at, expires_at, rotated_at, rotated_by, disabled_at, disabled_by, revoked_at, last_used_at, last_used_ip, last_used_client FROM api_keys"
     " WHERE fingerprint = :fingerprint"
 )
 

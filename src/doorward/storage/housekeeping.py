@@ -19,6 +19,12 @@ from doorward.storage.statements import Statement
 DAY: Final = 24 * 3600 * SECOND
 UNUSED_KEPT: Final = 7 * DAY
 """A client that registered itself and that nobody approved since is forgotten so long after it last registered."""
+APPROVALS_KEPT: Final = 30 * DAY
+"""Who approved what stays on the page for so long; in the audit log for longer."""
+DAYS_COUNTED: Final = 31
+"""What is told of the use of a key goes back so far."""
+USAGE_DAYS: Final = 92
+"""Use is told for up to 90 days, today included."""
 CHUNK: Final = 100
 """Rows in one transaction."""
 
@@ -53,6 +59,12 @@ def ring(name: str, whose: str, most: int) -> Kind:
     return _kind(name, "attempt_steps", ("id",), f"{whose} AND id <= ({newest})")
 
 
+def _oldest(table: str, moment: str) -> Kind:
+    # Ids grow with time: no look at more than the first few, however many there are.
+    first = f"id IN (SELECT id FROM {table} ORDER BY id LIMIT {CHUNK})"  # noqa: S608
+    return _kind(table, table, ("id",), f"{first} AND at < :{moment}")
+
+
 # An administrator's word about a client (disabled, limited) is kept. An approval counts as use, redeemed or not.
 _UNUSED: Final = (
     "kind = 'dynamic' AND status = 'active' AND scope_limit IS NULL AND access_ttl IS NULL AND registered_at < :week_ago"
@@ -64,6 +76,19 @@ CLIENTS: Final = Kind(
     ("id",),
     Statement(f"SELECT id FROM clients WHERE {_UNUSED} LIMIT :most"),  # noqa: S608
     Statement(f"DELETE FROM clients WHERE id = :id AND {_UNUSED}"),  # noqa: S608
+)
+# Linked at the moment in which the person was disabled: unusable, and not to be kept.
+_UNOWNED: Final = (
+    "NOT EXISTS (SELECT 1 FROM users WHERE users.id = upstream_grants.user_id AND users.status = 'active')"
+)
+GRANTS: Final = Kind(
+    "upstream_grants",
+    ("tenant_id", "user_id", "server_id"),
+    Statement(f"SELECT tenant_id, user_id, server_id FROM upstream_grants WHERE {_UNOWNED} LIMIT :most"),  # noqa: S608
+    Statement(
+        "DELETE FROM upstream_grants WHERE tenant_id = :tenant_id AND user_id = :user_id AND server_id = :server_id"  # noqa: S608
+        f" AND {_UNOWNED}"
+    ),
 )
 KINDS: Final = (
     CLIENTS,
@@ -77,26 +102,59 @@ KINDS: Final = (
         "refresh_tokens", "refresh_tokens", ("fingerprint",), "connections.expires_at < :now",
         source="refresh_tokens JOIN connections ON connections.id = refresh_tokens.connection_id",
     ),
-    _kind("sessions", "sessions", ("id",), "expires_at < :now OR ended_at < :day_ago"),
+    _kind("sessions", "sessions", ("id",), "expires_at < :now OR idle_until < :now OR ended_at < :day_ago"),
+    _kind("provider_sign_ins", "provider_sign_ins", ("state",), "expires_at < :now"),
     _kind("claimed_requests", "claimed_requests", ("id",), "expires_at < :now"),
+    _kind("api_answers", "api_answers", ("caller", "route", "name"), "expires_at < :now"),
     _kind(
         "remembered_consents", "remembered_consents",
         ("user_id", "tenant_id", "client_id", "redirect_uri", "resource"), "expires_at < :now",
     ),
+    _kind("links", "links", ("id",), "expires_at < :week_ago"),
+    _kind("invitations", "invitations", ("id",), "expires_at < :quarter_ago"),
+    _kind("outgoing_mail", "outgoing_mail", ("id",), "useless_at < :week_ago"),
+    _kind("mail_budgets", "mail_budgets", ("name", "until"), "until < :now"),
+    _kind("old_key_secrets", "old_key_secrets", ("fingerprint",), "ends_at < :day_ago"),
+    _kind("credential_days", "credential_days", ("credential_id", "day"), "day < :first_day"),
+    _kind(
+        "usage_hours", "usage_hours",
+        ("tenant_id", "hour", "server_id", "tool", "client_id", "user_id", "credential_id"),
+        "tenant_id IN (SELECT id FROM tenants) AND hour < :usage_from",
+    ),
+    _kind("usage_sums", "usage_sums", ("tenant_id", "kind", "value", "start"), "start < :usage_from"),
+    # The only statements that ever take something out of the logs: the oldest rows, once they are old enough.
+    _oldest("audit_events", "audit_from"),
+    _oldest("call_events", "calls_from"),
     _kind("device_requests", "device_requests", ("id",), "expires_at < :day_ago"),
+    # Whoever asks and asks could fill a disk with what nobody decided.
+    _kind(
+        "approvals", "approvals", ("id",),
+        "expires_at < :month_ago OR (decided_at IS NULL AND expires_at < :day_ago)",
+    ),
     _kind("revoked_access_tokens", "revoked_access_tokens", ("jti",), "expires_at < :now"),
     _kind("signing_keys", "signing_keys", ("kid",), "verifies_until < :now"),
     _kind("attempts", "attempt_steps", ("id",), "at < :attempts_from"),
     ring("attempts_of_strangers", "tenant_id IS NULL AND user_id IS NULL", MAX_OF_STRANGERS),
     ring("attempts_of_members", "(tenant_id IS NOT NULL OR user_id IS NOT NULL)", MAX_OF_MEMBERS),
+    _kind("upstream_requests", "upstream_requests", ("state",), "expires_at < :now"),
+    GRANTS,
     _kind("used_assertions", "used_assertions", ("client_id", "jti"), "expires_at < :now"),
 )  # fmt: skip
 
 
-async def tidy(database: Database, now: Instant, *, attempts_days: int = 30) -> dict[str, int]:
-    """Delete all that is dead at ``now``; return how many rows of which kind. Raises ``StorageUnavailable``."""
+async def tidy(
+    database: Database, now: Instant, *, attempts_days: int = 30, audit_days: int = 0, call_days: int = 0
+) -> dict[str, int]:
+    """Delete all that is dead at ``now``; return how many rows of which kind. Raises ``StorageUnavailable``.
+
+    ``audit_days``, ``call_days``: how long the logs are kept; 0: for ever.
+    """
     times = {
-        "now": now, "day_ago": now - DAY, "week_ago": now - UNUSED_KEPT, "attempts_from": now - attempts_days * DAY,
+        "audit_from": now - audit_days * DAY if audit_days else 0,
+        "calls_from": now - call_days * DAY if call_days else 0,
+        "now": now, "day_ago": now - DAY, "week_ago": now - UNUSED_KEPT, "month_ago": now - APPROVALS_KEPT,
+        "quarter_ago": now - 90 * DAY, "attempts_from": now - attempts_days * DAY,
+        "first_day": (now - DAYS_COUNTED * DAY) // DAY, "usage_from": (now // DAY - USAGE_DAYS) * 24,
     }  # fmt: skip
     done = {kind.name: await _tidy(database, kind, times) for kind in KINDS}
     if any(done.values()):

@@ -1,4 +1,4 @@
-"""Signing keys (their private halves only sealed), the names of derivation keys, and facts about the database."""
+"""Signing keys (their private halves only sealed), and facts about the database."""
 
 from dataclasses import dataclass
 from typing import Final
@@ -6,7 +6,6 @@ from typing import Final
 from doorward.model import Instant
 from doorward.storage import records
 from doorward.storage.database import Reader, Transaction
-from doorward.storage.schema import derivation_keys
 from doorward.storage.schema import meta as table
 from doorward.storage.schema import signing_keys as stored_keys
 from doorward.storage.statements import Statement, insert, insert_if_absent, select, update
@@ -29,8 +28,6 @@ _PROMOTE_KEY: Final = update(
     stored_keys, [stored_keys.c.signs_from], stored_keys.c.kid, stored_keys.c.revoked_at.is_(None)
 )
 _REVISION: Final = Statement("SELECT value FROM revisions WHERE scope = ''")
-_DERIVATION: Final = select(derivation_keys, order=[derivation_keys.c.created_at, derivation_keys.c.kid])
-_INSERT_DERIVATION: Final = insert_if_absent(derivation_keys)
 _META: Final = select(table, table.c.name)
 _PUT_META: Final = insert_if_absent(table)
 
@@ -91,16 +88,6 @@ def global_revision(reader: Reader) -> int:
     """Return the revision that changes with every signing key (and much else)."""
     row = reader.first(_REVISION)
     return 0 if row is None else int(row.value)
-
-
-def derivation_kids(reader: Reader) -> list[str]:
-    """Return the names of the keys that refresh successors are derived with, oldest first."""
-    return [row.kid for row in reader.all(_DERIVATION)]
-
-
-def insert_derivation_kid(tx: Transaction, kid: str, now: Instant) -> bool:
-    """Add the name of a derivation key. False where it is known."""
-    return tx.run(_INSERT_DERIVATION, {"kid": kid, "created_at": now, "retired_at": None}) == 1
 
 
 def meta(reader: Reader, name: str) -> str | None:

@@ -37,6 +37,8 @@ class KnownTool:
     state: ToolState
     reviewed_by: str | None = None
     reviewed_at: Instant | None = None
+    definition: Mapping[str, Any] | None = None
+    """Title, description, schemas and annotations; None where they are too long to be kept."""
 
 
 def add_known(tx: Transaction, tool: KnownTool) -> bool:
@@ -50,6 +52,7 @@ def add_known(tx: Transaction, tool: KnownTool) -> bool:
                 "digest": tool.digest,
                 "first_seen": tool.first_seen,
                 "annotations": json.dumps(tool.annotations),
+                "definition": None if tool.definition is None else json.dumps(tool.definition),
                 "state": tool.state.value,
                 "reviewed_by": None,
                 "reviewed_at": None,
@@ -71,6 +74,7 @@ def known_of_server(reader: Reader, server_id: ServerId) -> list[KnownTool]:
             state=ToolState(row.state),
             reviewed_by=row.reviewed_by,
             reviewed_at=None if row.reviewed_at is None else Instant(row.reviewed_at),
+            definition=None if row.definition is None else json.loads(row.definition),
         )
         for row in reader.all(_OF_SERVER, {"server_id": server_id})
     ]

@@ -33,6 +33,11 @@ def overrides_of_tenant(reader: Reader, tenant_id: TenantId) -> list[Override]:
     return [_override(row) for row in reader.all(_OF_TENANT, {"tenant_id": tenant_id})]
 
 
+def placed(reader: Reader, tenant_id: TenantId) -> list[tuple[int, str]]:
+    """Return the position and id of each, in their order."""
+    return [(row.position, row.id) for row in reader.all(_OF_TENANT, {"tenant_id": tenant_id})]
+
+
 def overrides_for(
     reader: Reader, tenant_id: TenantId, user_id: UserId, credential: SubjectKind | None, credential_id: str
 ) -> tuple[Override, ...]:
@@ -59,6 +64,7 @@ def add_override(tx: Transaction, override: Override, position: int) -> None:
             "match": override.match,
             "effect": override.effect.value,
             "requires": records.joined(override.requires),
+            "approval": None if override.approval is None else records.approvers(override.approval),
             "subject": override.subject.value,
             "subject_id": override.subject_id,
         },
@@ -86,6 +92,7 @@ def _override(row: Row) -> Override:
         match=row.match,
         effect=Effect(row.effect),
         requires=records.permissions(row.requires),
+        approval=None if row.approval is None else records.read_approvers(row.approval),
         subject=SubjectKind(row.subject),
         subject_id=row.subject_id,
     )

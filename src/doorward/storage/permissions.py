@@ -50,7 +50,6 @@ _ROLES: Final = Statement(
 )
 
 _ADD_MEMBER: Final = insert_if_absent(memberships)
-_REMOVE_MEMBER: Final = delete(memberships, memberships.c.tenant_id, memberships.c.user_id)
 _MEMBER: Final = select(memberships, memberships.c.tenant_id, memberships.c.user_id)
 _UNBIND: Final = delete(role_bindings, role_bindings.c.tenant_id, role_bindings.c.user_id)
 _BIND: Final = insert(role_bindings)
@@ -68,6 +67,13 @@ _RIGHTS: Final = Statement(
         tenants.c.status == Status.ACTIVE.value,
     )
     .distinct()
+)
+
+_ROLES_HELD: Final = Statement(
+    sa.select(roles.c.name)
+    .select_from(role_bindings.join(roles, roles.c.id == role_bindings.c.role_id))
+    .where(role_bindings.c.tenant_id == sa.bindparam("tenant_id"), role_bindings.c.user_id == sa.bindparam("user_id"))
+    .order_by(roles.c.name)
 )
 
 _PLACED_RIGHTS: Final = Statement(
@@ -172,14 +178,14 @@ def set_membership(tx: Transaction, tenant_id: TenantId, user_id: UserId, role_n
         tx.run(_BIND, {**place, "role_id": known[name]})
 
 
-def remove_membership(tx: Transaction, tenant_id: TenantId, user_id: UserId) -> bool:
-    """Take a user out of a tenant, with all roles there. False where there was no membership."""
-    return tx.run(_REMOVE_MEMBER, {"tenant_id": tenant_id, "user_id": user_id}) == 1
-
-
 def is_member(reader: Reader, tenant_id: TenantId, user_id: UserId) -> bool:
     """Say whether a user belongs to a tenant, with or without a role there."""
     return bool(reader.all(_MEMBER, {"tenant_id": tenant_id, "user_id": user_id}))
+
+
+def roles_at_tenant(reader: Reader, tenant_id: TenantId, user_id: UserId) -> tuple[str, ...]:
+    """Return the names of the roles that a member has in the whole tenant, whether or not they may be used."""
+    return tuple(row.name for row in reader.all(_ROLES_HELD, {"tenant_id": tenant_id, "user_id": user_id}))
 
 
 def role_permissions(reader: Reader, tenant_id: TenantId, user_id: UserId) -> frozenset[str]:
@@ -265,14 +271,6 @@ def put_resources(tx: Transaction, tenant_id: TenantId, resources: Sequence[Reso
 def remove_resources(tx: Transaction, tenant_id: TenantId, ids: Sequence[ResourceId]) -> int:
     """Remove nodes of this tenant, with everything below them; return how many of the named ones there were."""
     return sum(tx.run(_REMOVE_RESOURCE, {"tenant_id": tenant_id, "id": each}) for each in ids)
-
-
-def replace_resources(tx: Transaction, tenant_id: TenantId, resources: Sequence[Resource]) -> None:
-    """Make the tenant's tree exactly this one; nodes of the same type and key keep their stored id."""
-    put_resources(tx, tenant_id, resources)
-    kept = {(node.type, node.key) for node in resources}
-    gone = [node.id for node in resources_of_tenant(tx, tenant_id) if (node.type, node.key) not in kept]
-    remove_resources(tx, tenant_id, gone)
 
 
 def resources_of_tenant(reader: Reader, tenant_id: TenantId) -> list[Resource]:

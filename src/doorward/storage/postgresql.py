@@ -65,6 +65,13 @@ class PostgresDatabase:
         """See ``Database.changed``: not known here; ask ``revisions``."""
         return False
 
+    def look(self) -> bool:
+        """See ``Database.look``: here it takes a query."""
+        return False
+
+    def revisions_at_hand(self, tenant_id: TenantId, *, looked: bool = False) -> None:
+        """See ``Database.revisions_at_hand``: nothing is, on a server."""
+
     async def revisions(self, tenant_id: TenantId) -> tuple[int, int]:
         """See ``Database.revisions``."""
         return await self._revisions.of(tenant_id)

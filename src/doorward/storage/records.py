@@ -6,7 +6,7 @@ from dataclasses import fields
 from functools import lru_cache
 from typing import Any
 
-from doorward.model import Permission, ResourceId
+from doorward.model import Approvers, Permission, ResourceId
 
 
 def columns(record: Any) -> dict[str, Any]:
@@ -64,3 +64,14 @@ def key_list(keys: Iterable[Mapping[str, str]]) -> str:
 def keys(text: str) -> tuple[Mapping[str, str], ...]:
     """Read what ``key_list`` wrote."""
     return tuple(json.loads(text))
+
+
+def approvers(found: Approvers) -> str:
+    """Write who has to approve; equal ones have equal texts."""
+    return json.dumps([sorted(found.permissions), found.by_another], separators=(",", ":"))
+
+
+def read_approvers(text: str) -> Approvers:
+    """Read what ``approvers`` wrote."""
+    permissions, by_another = json.loads(text)
+    return Approvers(permissions=frozenset(map(Permission, permissions)), by_another=by_another)

@@ -101,11 +101,21 @@ class SqliteDatabase:
         return moved
 
     async def revisions(self, tenant_id: TenantId) -> tuple[int, int]:
-        """See ``Database.revisions``: rows are read again only if anything at all was committed."""
+        """See ``Database.revisions``."""
+        return self.revisions_at_hand(tenant_id)
+
+    def look(self) -> bool:
+        """See ``Database.look``: rows are read again only if anything at all was committed."""
         version = self._version()
         if version != self._cached_at:
             self._revisions.clear()
             self._cached_at = version
+        return True
+
+    def revisions_at_hand(self, tenant_id: TenantId, *, looked: bool = False) -> tuple[int, int]:
+        """See ``Database.revisions_at_hand``."""
+        if not looked:
+            self.look()
         known = self._revisions.get(tenant_id)
         if known is None:
             found = {row.scope: row.value for row in self._reader.all(hot.REVISIONS, {"tenant_id": tenant_id})}

@@ -73,6 +73,8 @@ class SqliteReader:
         """See ``Reader``."""
         plan = statement.plan(SQLITE)
         self._check()
+        if plan.changes:  # with RETURNING
+            self._kept = None
         try:
             cursor = self._connection.execute(plan.text, plan.bind(params))
             found = cursor.fetchall()

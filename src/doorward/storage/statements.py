@@ -43,12 +43,13 @@ class Row(Protocol):
 class Plan:
     """One statement as one driver wants it."""
 
-    __slots__ = ("_make", "constants", "returning", "text")
+    __slots__ = ("_make", "changes", "constants", "returning", "text")
 
-    def __init__(self, text: str, constants: Mapping[str, object], *, returning: bool) -> None:
+    def __init__(self, text: str, constants: Mapping[str, object]) -> None:
         self.text = text
         self.constants = constants
-        self.returning = returning
+        self.changes = not text.lstrip().upper().startswith("SELECT")
+        self.returning = not self.changes or " RETURNING " in text.upper()
         self._make: Callable[[Sequence[Any]], Row] | None = None
 
     def bind(self, params: Params | Placed | None) -> Params | Placed:
@@ -93,11 +94,10 @@ class Statement:
     def _compile(self, dialect: str) -> Plan:
         source = self._sources[dialect]
         if isinstance(source, str):
-            return Plan(source, {}, returning=_returns_rows(source))
+            return Plan(source, {})
         compiled = source.compile(dialect=DIALECTS[dialect], column_keys=self._columns)
         constants = {name: value for name, value in compiled.params.items() if value is not None}
-        text = str(compiled)
-        return Plan(text, constants, returning=_returns_rows(text))
+        return Plan(str(compiled), constants)
 
 
 def _for_psycopg(text: str) -> str:
@@ -162,7 +162,3 @@ def _equal(where: Sequence[Any]) -> list[sa.ColumnElement[bool]]:
 def _names(table: sa.Table) -> list[str]:
     # A number that the database gives out itself is not ours to set.
     return [column.name for column in table.columns if column is not table.autoincrement_column]
-
-
-def _returns_rows(text: str) -> bool:
-    return text.lstrip().upper().startswith("SELECT") or " RETURNING " in text.upper()

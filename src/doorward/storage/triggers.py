@@ -26,6 +26,7 @@ _BY_TENANT: Final = {
         schema.tool_overrides,
         schema.connections,
         schema.api_keys,
+        schema.old_key_secrets,
         schema.tenants,
     )
 }
@@ -45,8 +46,8 @@ _GLOBALLY: Final = {
 _HARMLESS: Final = {
     schema.clients.name: {"registered_at"},
     schema.users.name: {"password_hash"},
-    schema.connections.name: {"revoked_reason"},
-    schema.api_keys.name: {"last_used_at", "last_used_ip", "last_used_client"},
+    schema.connections.name: {"revoked_reason", "label"},
+    schema.api_keys.name: {"told_until", "last_used_at", "last_used_ip", "last_used_client"},
 }
 
 GLOBAL_ROW: Final = "INSERT INTO revisions (scope, value) VALUES ('', 0)"

@@ -11,7 +11,6 @@ from doorward.storage.statements import Row, delete, insert, select, update
 
 _FIXED: Final = {"id", "tenant_id", "created_at"}
 _INSERT: Final = insert(table)
-_BY_ID: Final = select(table, table.c.id)
 _BY_NAME: Final = select(table, table.c.tenant_id, table.c.name)
 _OF_TENANT: Final = select(table, table.c.tenant_id, order=[table.c.name])
 _OF_ISSUER: Final = select(table, table.c.issuer, order=[table.c.created_at, table.c.id])
@@ -38,12 +37,6 @@ def remove_rule(tx: Transaction, rule_id: ClientId) -> bool:
 def pin_rule(tx: Transaction, rule_id: ClientId, pinned: Mapping[str, str], now: Instant) -> bool:
     """Decide a pending rule's pins. True for exactly one caller ever."""
     return tx.run(_PIN, {"id": rule_id, "pinned": records.mapped(pinned), "pinned_at": now}) == 1
-
-
-def rule_by_id(reader: Reader, rule_id: ClientId) -> TrustRule | None:
-    """Return the rule."""
-    row = reader.first(_BY_ID, {"id": rule_id})
-    return None if row is None else _rule(row)
 
 
 def rule_by_name(reader: Reader, tenant_id: TenantId, name: str) -> TrustRule | None:

@@ -18,7 +18,7 @@ from doorward.storage import attempts
 from doorward.storage.attempts import AttemptStep, Step
 from doorward.storage.database import Database, Unstorable
 from doorward.storage.events import CallEvent
-from doorward.web.budget import Budget
+from doorward.web.budgets import MinuteBudget
 from doorward.web.requester import Requester
 
 PER_ADDRESS: Final = 30
@@ -60,9 +60,9 @@ class AttemptLog:
         self._database, self._now = database, now
         self._waiting: list[AttemptStep] = []
         self._called: set[str] = set()
-        self._once = Budget(1, now=now)
-        self._per_address, self._of_strangers = Budget(PER_ADDRESS, now=now), Budget(OF_STRANGERS, now=now)
-        self._per_person = Budget(PER_PERSON, now=now)
+        self._once = MinuteBudget(1, now=now)
+        self._per_address, self._of_strangers = MinuteBudget(PER_ADDRESS, now=now), MinuteBudget(OF_STRANGERS, now=now)
+        self._per_person = MinuteBudget(PER_PERSON, now=now)
 
     def note(self, step: AttemptStep) -> None:
         """Remember one step, unless it was just noted or too many came."""

@@ -1,4 +1,4 @@
-"""The cookies of the pages, with the names and attributes of ruling 5.
+"""The cookies of the pages, with the names and attributes of decision 0077.5.
 
 ``…session`` is the signed-in session's secret; ``…browser`` names the browser that an authorization request is bound
 to; ``…known`` says who has signed in from here, so that strangers who guess at their password do not slow them. Over https all carry the ``__Host-`` prefix, so that no sibling host can set or overwrite them (case H2).

@@ -29,11 +29,17 @@ _FAULT_OF_STATUS: Final = {
     HTTPStatus.NOT_FOUND: faults.PAGE_UNKNOWN,
     HTTPStatus.METHOD_NOT_ALLOWED: faults.METHOD_REFUSED,
 }
+_WAY_ON: Final = {
+    faults.PAGE_UNKNOWN: ("/settings", "Your settings"),
+    faults.METHOD_REFUSED: ("/settings", "Your settings"),
+}
 _JSON_ERROR: Final = {
     HTTPStatus.NOT_FOUND: "not_found",
     HTTPStatus.SERVICE_UNAVAILABLE: "temporarily_unavailable",
     HTTPStatus.INTERNAL_SERVER_ERROR: "server_error",
 }
+_SECRET_PATHS: Final = ("/setup/",)
+"""Below these a path is a secret, and is not written anywhere."""
 _NO_STORE: Final = {"Cache-Control": "no-store"}
 
 _log = structlog.get_logger("doorward.web")
@@ -100,7 +106,7 @@ class Errors:
                 fault, status = faults.UNEXPECTED, 500
         if is_machine(request):
             return _json(request, fault, status, headers)
-        return self.page(request, fault, status, headers=headers)
+        return self.page(request, fault, status, headers=headers, link=_WAY_ON.get(fault))
 
     def _tell(self, request: Request, error: ProtocolError) -> None:
         _log.info("refused", code=error.code, reason=error.reason, **_where(request))
@@ -133,6 +139,8 @@ def _json(request: Request, fault: Fault, status: int, headers: dict[str, str]) 
 def _where(request: Request) -> dict[str, str]:
     # The path only: a query may hold a code.
     path = request.scope["path"][:200]
+    if path.startswith(_SECRET_PATHS):
+        path = f"/{path.split('/')[1]}/…"
     return {"request_id": request_id.of(request), "method": request.scope["method"], "path": path}
 
 

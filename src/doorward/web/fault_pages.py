@@ -21,7 +21,9 @@ class FaultPages:
         return [Route("/errors", self._index), Route("/errors/{code}", self._one)]
 
     async def _index(self, request: Request) -> Response:
-        return self._pages.render("faults.html", faults=list(FAULTS.values()), request_id=request_id.of(request))
+        return self._pages.render(
+            "faults.html", faults=[fault for _, fault in sorted(FAULTS.items())], request_id=request_id.of(request)
+        )
 
     async def _one(self, request: Request) -> Response:
         fault = FAULTS.get(request.path_params["code"].upper())

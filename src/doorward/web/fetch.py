@@ -7,25 +7,21 @@ bounded per asker, per host and per address, so that nobody makes us knock at so
 
 import asyncio
 import re
-import socket
 import ssl
-import threading
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Final
 
 from doorward.model import SECOND, Instant
 from doorward.web import addresses, https_get
-from doorward.web.budget import Budget
+from doorward.web.budgets import MinuteBudget
 from doorward.web.https_get import Failure, Fetched, FetchFailed, Target
+from doorward.web.lookups import MAX_LOOKUPS, Lookups, Resolver, TooManyLookups, resolve
 
 DEADLINE: Final = 5.0
 """Seconds, from the first look-up to the last byte, waiting for a free slot included."""
 MAX_BYTES: Final = 5 * 1024
 MAX_AT_ONCE: Final = 16
 MAX_AT_ONCE_PER_HOST: Final = 2
-MAX_LOOKUPS: Final = 16
-"""Name look-ups cannot be interrupted: so many threads may hang in one, then nothing new is looked up."""
 MAX_ADDRESSES: Final = 4
 PER_ASKER: Final = 10
 PER_HOST: Final = 20
@@ -34,9 +30,6 @@ PER_ADDRESS: Final = 60
 FORGET: Final = 30 * SECOND
 """How long a network failure stands for the next attempt at the same URL."""
 MAX_FAILURES: Final = 1000
-
-Resolver = Callable[[str, int], Sequence[str]]
-"""Host name and port to addresses; blocks. Raises ``OSError``."""
 
 _URL: Final = re.compile(
     r"https://(?P<host>[a-z0-9](?:[a-z0-9-]*[a-z0-9])?(?:\.[a-z0-9](?:[a-z0-9-]*[a-z0-9])?)+)(?::(?P<port>[0-9]{1,5}))?"
@@ -50,12 +43,6 @@ _PORTS: Final = frozenset({443, 8443, *range(49_152, 65_536)})
 
 class TooManyFetches(Exception):  # noqa: N818  (a state of ours, answered 429)
     """A budget is spent or all slots are taken; nothing was sent. The message is private."""
-
-
-def resolve(host: str, port: int) -> Sequence[str]:
-    """Ask the system's resolver; each address once, in its order (RFC 6724)."""
-    found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    return list(dict.fromkeys(str(entry[4][0]) for entry in found))
 
 
 def target_of(url: str) -> Target | None:
@@ -72,34 +59,37 @@ def target_of(url: str) -> Target | None:
 class Fetcher:
     """Fetches small documents. Belongs to one event loop; ``tls`` is made at the first use where none is given."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913
         self,
         *,
         now: Callable[[], Instant],
         resolver: Resolver = resolve,
         tls: ssl.SSLContext | None = None,
         allow_loopback: bool = False,
+        allow_private: bool = False,
         deadline: float = DEADLINE,
         per_minute: int | None = None,
     ) -> None:
-        self._now, self._resolver, self._tls = now, resolver, tls
-        self._allow_loopback, self._deadline = allow_loopback, deadline
+        self._now, self._tls = now, tls
+        self._allow_loopback, self._allow_private, self._deadline = allow_loopback, allow_private, deadline
         self._slots = asyncio.Semaphore(MAX_AT_ONCE)
         # Where the operator names the hosts, all of it is for few of them, and a lost connection says little.
         self._at_once_per_host = MAX_AT_ONCE_PER_HOST if per_minute is None else MAX_AT_ONCE
         self._forget = FORGET if per_minute is None else SECOND
         self._hosts: dict[str, int] = {}
-        self._lookups = 0
-        self._by_asker = Budget(per_minute or PER_ASKER, now=now)
-        self._by_host = Budget(per_minute or PER_HOST, now=now)
-        self._by_address = Budget(per_minute or PER_ADDRESS, now=now)
+        self._lookups = Lookups(resolver, most=MAX_LOOKUPS)
+        self._by_asker = MinuteBudget(per_minute or PER_ASKER, now=now)
+        self._by_host = MinuteBudget(per_minute or PER_HOST, now=now)
+        self._by_address = MinuteBudget(per_minute or PER_ADDRESS, now=now)
         self._failed: dict[str, tuple[Instant, FetchFailed]] = {}
 
     async def get(
         self, url: str, *, asker: str, headers: Mapping[str, str] | None = None, limit: int = MAX_BYTES,
-        body: bytes | None = None,
+        body: bytes | None = None, statuses: Collection[int] = https_get.FOUND,
     ) -> Fetched:  # fmt: skip
         """Return the document at ``url``. ``asker`` is on whose account: an address or a user; ASCII ``headers``.
+
+        Another status than ``statuses`` is a failure.
 
         Raises ``FetchFailed``, ``TooManyFetches``.
         """
@@ -110,7 +100,7 @@ class Fetcher:
         self._spend(target, asker)
         self._hosts[target.host] = self._hosts.get(target.host, 0) + 1
         try:
-            return await self._in_time(target, headers or {}, limit, body)
+            return await self._in_time(target, headers or {}, limit, body, statuses)
         except FetchFailed as failed:
             self._remember(url, failed)
             raise
@@ -127,15 +117,18 @@ class Fetcher:
         if not self._by_host.spend(target.host):
             raise TooManyFetches(f"budget for {target.host} is spent")
 
-    async def _in_time(self, target: Target, headers: Mapping[str, str], limit: int, body: bytes | None) -> Fetched:
+    async def _in_time(
+        self, target: Target, headers: Mapping[str, str], limit: int, body: bytes | None, statuses: Collection[int]
+    ) -> Fetched:
         waiting = True
         try:
             async with asyncio.timeout(self._deadline), self._slots:
                 waiting = False
                 found = await self._judged(target)
                 return await https_get.get(
-                    target, found, headers, tls=self._context(), limit=limit, seconds=self._deadline, body=body
-                )
+                    target, found, headers, tls=self._context(), limit=limit, seconds=self._deadline, body=body,
+                    statuses=statuses,
+                )  # fmt: skip
         except TimeoutError:
             if waiting:
                 raise TooManyFetches(f"{MAX_AT_ONCE} fetches are running") from None
@@ -144,7 +137,7 @@ class Fetcher:
     async def _judged(self, target: Target) -> Sequence[str]:
         """Return the addresses of the target; all of them may be asked, or none is."""
         found = await self._resolve(target)
-        refused = addresses.first_refusal(found, allow_loopback=self._allow_loopback)
+        refused = addresses.first_refusal(found, allow_loopback=self._allow_loopback, allow_private=self._allow_private)
         if refused is not None or not found:
             raise FetchFailed(Failure.ANSWER, f"{target.host}: {refused or 'no address'}")
         found = found[:MAX_ADDRESSES]
@@ -154,31 +147,12 @@ class Fetcher:
         return found
 
     async def _resolve(self, target: Target) -> Sequence[str]:
-        if self._lookups >= MAX_LOOKUPS:
-            raise TooManyFetches(f"{MAX_LOOKUPS} name look-ups hang")
-        loop = asyncio.get_running_loop()
-        answered: asyncio.Future[Sequence[str] | Exception] = loop.create_future()
-
-        def settle(outcome: Sequence[str] | Exception) -> None:
-            self._lookups -= 1
-            if not answered.done():
-                answered.set_result(outcome)
-
-        def look() -> None:
-            try:
-                outcome: Sequence[str] | Exception = self._resolver(target.host, target.port)
-            except (OSError, ValueError) as wrong:
-                outcome = wrong
-            with suppress(RuntimeError):  # the loop is gone: nobody waits
-                loop.call_soon_threadsafe(settle, outcome)
-
-        self._lookups += 1
-        # A thread of its own, not a pool's: one that hangs must hold up neither other work nor the end of the program.
-        threading.Thread(target=look, name="doorward-resolve", daemon=True).start()
-        outcome = await answered
-        if isinstance(outcome, Exception):
-            raise FetchFailed(Failure.NETWORK, f"{target.host}: {outcome}")
-        return outcome
+        try:
+            return await self._lookups.addresses(target.host, target.port)
+        except TooManyLookups as full:
+            raise TooManyFetches(str(full)) from full
+        except (OSError, ValueError) as wrong:
+            raise FetchFailed(Failure.NETWORK, f"{target.host}: {wrong}") from wrong
 
     def _context(self) -> ssl.SSLContext:
         if self._tls is None:

@@ -12,6 +12,7 @@ LIMIT: Final = 64 * 1024
 """Bytes."""
 MAX_FIELDS: Final = 2000
 """Consent and key forms have a checkbox per permission of the deployment: ``LIMIT`` is what bounds them."""
+_READ: Final = "doorward.form"
 
 
 class FormRefused(Refused):
@@ -40,14 +41,23 @@ class Form:
         return [value for key, value in self.pairs if key == name]
 
 
+def is_form(request: Request) -> bool:
+    """Say whether the body claims to be a form."""
+    return (
+        request.headers.get("content-type", "").partition(";")[0].strip().lower() == "application/x-www-form-urlencoded"
+    )
+
+
 async def read_form(request: Request, *, limit: int = LIMIT) -> Form:
-    """Read an ``application/x-www-form-urlencoded`` body of at most ``limit`` bytes.
+    """Read an ``application/x-www-form-urlencoded`` body of at most ``limit`` bytes; a second time it is the same form.
 
     Raises ``FormRefused``: 415 for another content type, 413 above the limit, 400 for what is not UTF-8, has a NUL or
     more fields than any form of ours.
     """
-    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if kind != "application/x-www-form-urlencoded":
+    known = request.scope.get(_READ)
+    if isinstance(known, Form):
+        return known
+    if not is_form(request):
         raise FormRefused("content type is not a form's", status=415)
     body = bytearray()
     async for part in request.stream():
@@ -60,4 +70,10 @@ async def read_form(request: Request, *, limit: int = LIMIT) -> Form:
         raise FormRefused("not decodable, or too many fields") from wrong
     if any("\x00" in name or "\x00" in value for name, value in pairs):
         raise FormRefused("NUL in a field")
-    return Form(pairs)
+    found = request.scope[_READ] = Form(pairs)
+    return found
+
+
+def give_form(request: Request, form: Form) -> None:
+    """Have ``form`` be what ``read_form`` returns for this request from now on."""
+    request.scope[_READ] = form

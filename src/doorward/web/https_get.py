@@ -6,7 +6,7 @@ resolves again. What comes back is bounded in bytes at every point; time is the 
 
 import asyncio
 import ssl
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from http import HTTPStatus
@@ -15,6 +15,7 @@ from typing import Final
 import httptools
 
 HTTPS: Final = 443
+FOUND: Final = frozenset({HTTPStatus.OK, HTTPStatus.NOT_MODIFIED})
 MAX_HEAD: Final = 16 * 1024
 """Bytes of status line and headers, all interim answers together."""
 _READ: Final = 4096
@@ -44,7 +45,7 @@ class FetchFailed(Exception):  # noqa: N818  (an outcome)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fetched:
-    """An answer with status 200 or 304. Names of headers are lower case; repeated ones are joined with commas."""
+    """An answer with a status that was asked for: 200 or 304, where nothing else was said. Names of headers are lower case; repeated ones are joined with commas."""
 
     status: int
     headers: Mapping[str, str]
@@ -62,16 +63,16 @@ class Target:
 
 async def get(  # noqa: PLR0913  (one request, all of it)
     target: Target, addresses: Sequence[str], headers: Mapping[str, str], *, tls: ssl.SSLContext, limit: int,
-    seconds: float, body: bytes | None = None,
+    seconds: float, body: bytes | None = None, statuses: Collection[int] = FOUND,
 ) -> Fetched:  # fmt: skip
     """Fetch at most ``limit`` bytes of body, by POST where there is one to send. Addresses are tried in order, each with its share of ``seconds``.
 
-    Raises ``FetchFailed`` for every other outcome, 3xx included: nothing is followed.
+    Raises ``FetchFailed`` for every other outcome than ``statuses``, 3xx included: nothing is followed.
     """
     reader, writer = await _connect(target, addresses, tls, seconds)
     try:
         writer.write(_request(target, headers, body))
-        return await _read_answer(reader, limit)
+        return await _read_answer(reader, limit, statuses)
     except (OSError, EOFError) as lost:
         raise FetchFailed(Failure.NETWORK, f"connection lost: {type(lost).__name__}: {lost}") from None
     finally:
@@ -103,8 +104,8 @@ async def _connect(
     raise FetchFailed(Failure.NETWORK, f"{target.host}:{target.port}: " + "; ".join(reasons))
 
 
-async def _read_answer(reader: asyncio.StreamReader, limit: int) -> Fetched:
-    answer = _Answer(limit)
+async def _read_answer(reader: asyncio.StreamReader, limit: int, statuses: Collection[int]) -> Fetched:
+    answer = _Answer(limit, statuses)
     while not answer.complete:
         data = await reader.read(_READ)
         answer.take(data)
@@ -114,12 +115,12 @@ async def _read_answer(reader: asyncio.StreamReader, limit: int) -> Fetched:
 class _Answer:
     """The answer as it comes in; the callbacks are those of httptools."""
 
-    def __init__(self, limit: int) -> None:
+    def __init__(self, limit: int, statuses: Collection[int]) -> None:
         self.status = 0
         self.headers: dict[str, str] = {}
         self.body = bytearray()
         self.complete = False
-        self._limit = limit
+        self._limit, self._statuses = limit, statuses
         self._raw = 0
         self._in_body = False
         self._parser = httptools.HttpResponseParser(self)
@@ -145,7 +146,7 @@ class _Answer:
             raise FetchFailed(Failure.ANSWER, "head or framing is too long")
         if not (self._in_body or self.complete):
             return
-        if self.status not in {HTTPStatus.OK, HTTPStatus.NOT_MODIFIED}:
+        if self.status not in self._statuses:
             later = self.status == HTTPStatus.TOO_MANY_REQUESTS or self.status >= HTTPStatus.INTERNAL_SERVER_ERROR
             raise FetchFailed(Failure.UNAVAILABLE if later else Failure.ANSWER, f"status {self.status}")
         if self.headers.get("content-encoding", "identity") != "identity":

@@ -1,4 +1,4 @@
-"""What a person's browser gets at an MCP URL: a page that says what the URL is for (ruling 14)."""
+"""What a person's browser gets at an MCP URL: a page that says what the URL is for (decision 0077.14)."""
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -23,7 +23,7 @@ class McpPage:
         async def answer(scope: Scope, receive: Receive, send: Send) -> None:
             name = request_id.assign(scope, self._entropy)
             response = self._pages.render(
-                "mcp.html", status=UNAUTHORIZED, server=endpoint.server.name, url=endpoint.url, request_id=name
+                "mcp.html", status=UNAUTHORIZED, server=endpoint.public_name, url=endpoint.url, request_id=name
             )
             response.headers["WWW-Authenticate"] = challenge
             await response(scope, receive, send)

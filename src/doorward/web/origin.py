@@ -17,7 +17,7 @@ def require_same_origin(request: Request, public_url: str) -> None:
     """Raise ``ForbiddenOrigin`` unless the browser says that a page of ours sent this request.
 
     ``Sec-Fetch-Site`` decides: every current browser sends it to https and to loopback, which is all that ``public_url``
-    may be (ruling 5), and no script can set it. ``Origin`` decides only without it: under our Referrer-Policy browsers
+    may be (decision 0077.5), and no script can set it. ``Origin`` decides only without it: under our Referrer-Policy browsers
     send ``Origin: null`` with an ordinary form (Fetch section 3.2). Saying neither is refused.
     """
     sites, origins = request.headers.getlist("sec-fetch-site"), request.headers.getlist("origin")

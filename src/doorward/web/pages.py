@@ -37,13 +37,13 @@ class Pages:
             lstrip_blocks=True, auto_reload=False,
         )  # fmt: skip
         self._environment.globals |= {"static": static.url, "public_host": urlsplit(public_url).netloc}
-        for name in ("iso", "moment", "day", "initials", "cut"):
+        for name in ("iso", "moment", "day", "day_month", "hour", "initials", "cut", "device", "ago", "after"):
             self._environment.filters[name] = getattr(words, name)
 
     def render(self, template: str, *, status: int = 200, may_leave: bool = False, **context: Any) -> Response:
         """Return the page ``template`` filled with ``context`` (``request_id`` shows in the foot of gate pages).
 
-        ``may_leave``: a form of this page can end at a client, so that ``form-action`` is omitted (ruling 4: Chromium
+        ``may_leave``: a form of this page can end at a client, so that ``form-action`` is omitted (decision 0077.4: Chromium
         applies it to the whole chain of redirects), and an opener keeps its window (a client may have opened a popup).
         """
         body = self._environment.get_template(template).render(**context)

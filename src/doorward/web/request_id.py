@@ -11,12 +11,13 @@ from doorward.model import Entropy
 
 _KEY: Final = "doorward.request_id"
 _BYTES: Final = 9
+_CHARACTERS: Final = 12
 _AT_ONCE: Final = 64
 
 
 def assign(scope: MutableMapping[str, Any], entropy: Entropy) -> str:
     """Give the request of an ASGI scope its id (``req_`` and 12 base64url characters) and return it."""
-    made = scope[_KEY] = _written(entropy(_BYTES))
+    made = scope[_KEY] = "req_" + _written(entropy(_BYTES))
     return made
 
 
@@ -30,15 +31,16 @@ class RequestIds:
 
     def __init__(self, entropy: Entropy) -> None:
         self._entropy = entropy
-        self._drawn = b""
+        self._drawn: list[str] = []
 
     def new(self) -> str:
         """Return one."""
         if not self._drawn:
-            self._drawn = self._entropy(_BYTES * _AT_ONCE)
-        part, self._drawn = self._drawn[:_BYTES], self._drawn[_BYTES:]
-        return _written(part)
+            # Nine bytes are twelve characters with nothing left over, so that all are written at once as well.
+            text = _written(self._entropy(_BYTES * _AT_ONCE))
+            self._drawn = [text[at : at + _CHARACTERS] for at in range(0, len(text), _CHARACTERS)]
+        return "req_" + self._drawn.pop()
 
 
 def _written(random: bytes) -> str:
-    return "req_" + base64.urlsafe_b64encode(random).decode("ascii")
+    return base64.urlsafe_b64encode(random).decode("ascii")

@@ -1,20 +1,20 @@
-"""Where a request comes from, as a key for budgets; never for a decision about rights."""
+"""Where a request comes from: as a key for budgets, and exactly, for keys that are good from some addresses only."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
-from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address, ip_network
+from ipaddress import IPv4Address, IPv6Network, ip_address, ip_network
 from itertools import islice
 from typing import Final
 
 import structlog
 from starlette.requests import Request
 
+from doorward.policy.networks import Address
+
 MAX_HOPS: Final = 16
 """Proxies of one's own that a request may have come through; what stands further left is not looked at."""
 
 _log = structlog.get_logger("doorward.web")
-
-Address = IPv4Address | IPv6Address
 
 
 class Requester:
@@ -25,30 +25,49 @@ class Requester:
         self._warned = False
 
     def of(self, request: Request) -> str:
-        """Return the caller's address; of IPv6 the /64, which is what one household has.
+        """Return the caller's address as a key for a budget; of IPv6 the /64, which is what one household has.
 
-        It is the connection's, unless that is a trusted proxy: then the right-most address of ``X-Forwarded-For`` that
+        Never for a decision about rights: that takes ``exactly``. It is the connection's, unless that is a trusted proxy: then the right-most address of ``X-Forwarded-For`` that
         is none. What stands left of it anybody may have written (E8). ``Forwarded`` (RFC 7239) is not read.
         """
         address = _peer("" if request.client is None else request.client.host)
         if address is None:
             return "unknown"
         if self._is_trusted(address):
-            address = self._forwarded_for(request, address)
+            for hop in self._hops(request.headers.getlist("x-forwarded-for")):
+                if hop is None:
+                    break
+                address = hop
         elif "x-forwarded-for" in request.headers and not address.is_global:
             self._warn(address)
         return str(address) if address.version == 4 else str(IPv6Network((int(address) >> 64 << 64, 64)))  # noqa: PLR2004
 
-    def _forwarded_for(self, request: Request, proxy: Address) -> Address:
-        hops = ",".join(request.headers.getlist("x-forwarded-for")).split(",")
-        for hop in islice(reversed(hops), MAX_HOPS):
+    def exactly(self, peer: str | None, forwarded: Sequence[str]) -> Address | None:
+        """Return the caller's one address, for a decision about rights; None where it is not known.
+
+        ``peer`` is the connection's, ``forwarded`` the values of ``X-Forwarded-For``. A trusted proxy that does not say
+        for whom it asks, or says it in words that cannot be read, asks for nobody.
+        """
+        address = _peer(peer or "")
+        if address is None or not self._is_trusted(address):
+            return address
+        hops = list(self._hops(forwarded))
+        return None if len(hops) == MAX_HOPS and hops[-1] is not None and self._is_trusted(hops[-1]) else hops[-1]
+
+    def told(self, peer: str | None, forwarded: Sequence[str]) -> str | None:
+        """Return where a request came from, for people; the connection's own address where it is not known exactly."""
+        if not self._trusted:
+            return _peer_as_text(peer or "") or peer
+        address = self.exactly(peer, forwarded)
+        return peer if address is None else str(address)
+
+    def _hops(self, forwarded: Sequence[str]) -> Iterator[Address | None]:
+        """Yield the addresses of ``X-Forwarded-For`` from the right, to the first that is no proxy of ours or unreadable."""
+        for hop in islice(reversed(",".join(forwarded).split(",")), MAX_HOPS):
             address = _address(_without_port(hop.strip()))
-            if address is None:
-                break
-            proxy = address
-            if not self._is_trusted(address):
-                break
-        return proxy
+            yield address
+            if address is None or not self._is_trusted(address):
+                return
 
     def _warn(self, proxy: Address) -> None:
         """Say once that everybody behind what looks like the operator's own proxy shares one budget."""
@@ -71,6 +90,12 @@ def _address(text: str) -> Address | None:
 
 _peer: Final = lru_cache(maxsize=4096)(_address)
 """For the few hosts that connections come from; what a header says could fill the memory."""
+
+
+@lru_cache(maxsize=4096)
+def _peer_as_text(text: str) -> str | None:
+    address = _peer(text)
+    return None if address is None else str(address)
 
 
 def _without_port(text: str) -> str:

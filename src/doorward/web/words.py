@@ -6,6 +6,15 @@ from typing import Final
 from doorward.model import SECOND, Instant
 
 MAX_NAME: Final = 60
+# The first that is found: each browser also says to be those after it.
+_BROWSERS: Final = (
+    ("Edg", "Edge"), ("OPR/", "Opera"), ("SamsungBrowser", "Samsung Internet"), ("Firefox", "Firefox"),
+    ("FxiOS", "Firefox"), ("CriOS", "Chrome"), ("Chrom", "Chrome"), ("Safari", "Safari"), ("curl", "curl"),
+)  # fmt: skip
+_SYSTEMS: Final = (
+    ("iPhone", "an iPhone"), ("iPad", "an iPad"), ("Android", "Android"), ("Windows", "Windows"),
+    ("Mac OS X", "a Mac"), ("Linux", "Linux"),
+)  # fmt: skip
 
 
 def iso(instant: Instant) -> str:
@@ -24,6 +33,17 @@ def day(instant: Instant) -> str:
     return f"{utc.day} {utc:%b %Y}"
 
 
+def day_month(instant: Instant) -> str:
+    """Return ``20 Nov``."""
+    utc = _utc(instant)
+    return f"{utc.day} {utc:%b}"
+
+
+def hour(instant: Instant) -> str:
+    """Return ``10:00``."""
+    return f"{_utc(instant):%H:00}"
+
+
 def initials(name: str) -> str:
     """Return one or two capitals that stand for a name, or ``?``."""
     letters = [word[0] for word in name.split() if word[0].isalnum()]
@@ -37,6 +57,31 @@ def duration(seconds: int) -> str:
             number = seconds // unit
             return f"{number} {word}" if number == 1 else f"{number} {word}s"
     return f"{seconds} seconds"
+
+
+def ago(then: Instant, now: Instant) -> str:
+    """Return ``just now``, ``2 minutes ago``, ``1 day ago``: in the largest whole unit."""
+    seconds = (now - then) // SECOND
+    for unit, word in ((86_400, "day"), (3600, "hour"), (60, "minute")):
+        if seconds >= unit:
+            number = seconds // unit
+            return f"{number} {word}{'' if number == 1 else 's'} ago"
+    return "just now"
+
+
+def after(then: Instant, start: Instant) -> str:
+    """Return how long after ``start`` something was: ``+0.2 s``, ``+21 s``, ``+5 min``."""
+    seconds = max(0, then - start) / SECOND
+    if seconds >= 120:  # noqa: PLR2004  (two minutes)
+        return f"+{round(seconds / 60)} min"
+    return f"+{seconds:.1f} s" if seconds < 10 else f"+{round(seconds)} s"  # noqa: PLR2004
+
+
+def device(agent: str) -> str:
+    """Return what a browser says of itself in words, like ``Firefox on Windows``: for its person, never for a rule."""
+    browser = next((words for mark, words in _BROWSERS if mark in agent), "A browser")
+    system = next((words for mark, words in _SYSTEMS if mark in agent), None)
+    return browser if system is None else f"{browser} on {system}"
 
 
 def cut(name: str) -> str:

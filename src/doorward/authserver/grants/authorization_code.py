@@ -2,7 +2,7 @@
 
 Whoever cannot prove to be the client that the code was made for changes nothing by trying: neither is the code spent
 (C3) nor the connection ended (C2). A code that its own client redeems twice ends what it gave, unless the second
-request came within two seconds: that is a client that sent twice (ruling 3).
+request came within two seconds: that is a client that sent twice (decision 0077.3).
 """
 
 from typing import Final
@@ -31,7 +31,7 @@ from doorward.protocol.errors import OAuthError
 from doorward.protocol.faults import Fault
 from doorward.protocol.scope import OFFLINE_ACCESS
 from doorward.protocol.token import REFRESH_TOKEN, AuthorizationCodeRequest
-from doorward.storage import connections
+from doorward.storage import connections, issued
 from doorward.storage.database import Transaction
 
 MAX_ATTEMPTS: Final = 5
@@ -53,7 +53,7 @@ def redeem(
         # Counted while it can still be redeemed, so that nobody tries verifiers at leisure; not spent, so that nobody
         # burns another's code (C3); not counted later, so that nobody silences the alarm of a true replay.
         if code.used_at is None:
-            connections.fail_code(tx, code.fingerprint)
+            issued.fail_code(tx, code.fingerprint)
         return Refused(_invalid(wrong))
     if request.resource is not None and resource.match(request.resource, [code.resource, rules.issuer.issuer]) is None:
         raise OAuthError(faults.TOKEN_RESOURCE, "invalid_target", reason=f"asked for {request.resource[:200]!r}")
@@ -62,7 +62,7 @@ def redeem(
     if code.expires_at <= now:
         raise _invalid("code has expired")
     connection, scopes = live(tx, code.connection_id, client, now)
-    if not connections.use_code(tx, code.fingerprint, now):
+    if not issued.use_code(tx, code.fingerprint, now):
         raise _invalid("lost the race for this code")
     return activate(tx, connection, scopes, client, rules=rules, now=now, entropy=entropy, nonce=code.nonce)
 
@@ -70,7 +70,7 @@ def redeem(
 def _find(tx: Transaction, text: str, client: Client, rules: TokenRules) -> AuthorizationCode:
     if not well_formed(text, SecretKind.AUTHORIZATION_CODE):
         raise _invalid("not a code of ours, or damaged")
-    code = connections.code_by_fingerprint(tx, rules.fingerprinter.of(text))
+    code = issued.code_by_fingerprint(tx, rules.fingerprinter.of(text))
     if code is None:
         raise _invalid("unknown code")
     if code.client_id != client.id:
@@ -92,7 +92,7 @@ def _proof_fails(code: AuthorizationCode, request: AuthorizationCodeRequest) -> 
 def replayed(
     tx: Transaction, connection_id: ConnectionId, used_at: Instant, client: Client, *, rules: TokenRules, now: Instant
 ) -> Refused:
-    """Answer a used code, of a person's browser or of a device, that came again: what it gave ends (ruling 3)."""
+    """Answer a used code, of a person's browser or of a device, that came again: what it gave ends (decision 0077.3)."""
     if now - used_at <= TWICE_IS_A_MISTAKE:
         return Refused(_invalid("the same request twice within two seconds"))
     end_replayed(tx, connection_id, CODE_REPLAYED, "code replayed", client, now=now, request_id=rules.request_id)
@@ -128,7 +128,7 @@ def activate(  # noqa: PLR0913
     if REFRESH_TOKEN in client.grant_types and OFFLINE_ACCESS not in connection.declined:
         refresh_token = rules.issuer.first_refresh_token(entropy)
         record = new_refresh_token(connection, rules.fingerprinter.of(refresh_token), rules=rules, now=now, parent=None)
-        connections.insert_refresh_token(tx, record)
+        issued.insert_refresh_token(tx, record)
     granted = Granted(connection=connection, scopes=scopes, refresh_token=refresh_token)
     return with_identity(tx, granted, client, nonce=nonce)
 

@@ -84,7 +84,7 @@ def _owner(tx: Transaction, client: Client) -> tuple[User, Tenant]:
         raise _not_a_machine(f"user {client.service_account} is no active service account")
     tenants = [tenant for tenant, _ in accounts.memberships_of_user(tx, user.id)]
     if [tenant.id for tenant in tenants] != [client.service_tenant]:
-        # One tenant per token (product.md B11): with two it would be a guess.
+        # One tenant per token (feature B11): with two it would be a guess.
         raise _not_a_machine(f"user {user.id} does not belong to tenant {client.service_tenant} alone")
     return user, tenants[0]
 
@@ -94,13 +94,15 @@ def _endpoint(tx: Transaction, asked: str | None, tenant: Tenant, public_url: st
     enabled = servers.servers_of_tenant(tx, tenant.id)
     known = Endpoints(public_url=public_url, servers=[each for each in servers.servers(tx) if each.id in enabled])
     if asked is None:
-        only = known.of_tenant(known.servers[0], tenant.slug) if len(known.servers) == 1 else None
+        # What a tenant adds for itself later must not take the usual server from programs that name none.
+        usual = [each for each in known.servers if each.tenant_id is None] or known.servers
+        only = known.of_tenant(usual[0], tenant.slug) if len(usual) == 1 else None
         if only is None:
-            raise _target(f"no resource, and tenant {tenant.slug} has {len(known.servers)} servers")
+            raise _target(f"no resource, and tenant {tenant.slug} has {len(usual)} servers")
         return only
     url = resource.resolve(asked, lambda form: known.by_url(form) is not None)
     endpoint = None if url is None else known.by_url(url)
-    if endpoint is None or endpoint.tenant_slug not in (None, tenant.slug):
+    if endpoint is None or endpoint.server_id not in enabled or endpoint.tenant_slug not in (None, tenant.slug):
         raise _target(f"asked for {asked[:200]!r}")
     return endpoint
 
@@ -111,7 +113,7 @@ def _scopes(
     catalogue = (entry.permission for entry in permissions.catalogue(tx))
     live = expand(permissions.permissions_anywhere(tx, tenant.id, user.id), catalogue)
     may = standing.within_limit(live, client)
-    # Clients send the OpenID Connect scopes unasked: they ask for no permission (ruling 7).
+    # Clients send the OpenID Connect scopes unasked: they ask for no permission (decision 0077.7).
     asked = frozenset(map(Permission, request.scope or ())) - OIDC_SCOPES
     granted = may & asked if asked else may
     if not granted:

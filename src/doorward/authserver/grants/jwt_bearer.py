@@ -170,7 +170,9 @@ def _endpoint(reader: Reader, asked: str | None, known: Endpoints, whose: _Stand
     if asked is not None:
         found = _known(known, asked)
     else:
-        only = Endpoints(public_url=known.public_url, servers=[each for each in known.servers if each.id in allowed])
+        mine = [each for each in known.servers if each.id in allowed]
+        usual = [each for each in mine if each.tenant_id is None] or mine
+        only = Endpoints(public_url=known.public_url, servers=usual)
         one = only.servers[0] if len(only.servers) == 1 else None
         found = None if one is None else only.short() or only.of_tenant(one, whose.tenant.slug)
     if found is None or found.server_id not in allowed or found.tenant_slug not in (None, whose.tenant.slug):

@@ -1,4 +1,4 @@
-"""The refresh token grant: rotation with a replay window (``product.md`` B2; security C15 to C23, C25).
+"""The refresh token grant: rotation with a replay window (feature B2; security C15 to C23, C25).
 
 The first use of R(n) makes R(n+1), which is derived from R(n). Real clients send R(n) twice: two processes, a lost
 answer, a retry. For a fixed time after the first use, and only while nobody has used R(n+1), each replay by the same
@@ -19,7 +19,7 @@ from doorward.protocol.errors import OAuthError
 from doorward.protocol.faults import Fault
 from doorward.protocol.scope import OIDC_SCOPES
 from doorward.protocol.token import RefreshTokenRequest
-from doorward.storage import connections, permissions
+from doorward.storage import connections, issued, permissions
 from doorward.storage.database import Transaction
 
 
@@ -40,9 +40,9 @@ def refresh(
         return _end(tx, token, client, rules, now)
     connection = _live_connection(tx, token, now)
     scopes = _scopes(tx, request, connection, client, rules.issuer.issuer)
-    if connections.use_refresh_token(tx, token.fingerprint, now):
+    if issued.use_refresh_token(tx, token.fingerprint, now):
         record = new_refresh_token(connection, fingerprint, rules=rules, now=now, parent=token.fingerprint)
-        connections.insert_refresh_token(tx, record)
+        issued.insert_refresh_token(tx, record)
     granted = Granted(connection=connection, scopes=scopes, refresh_token=successor)
     return with_identity(tx, granted, client, asked=request.scope)
 
@@ -50,7 +50,7 @@ def refresh(
 def _find(tx: Transaction, text: str, client: Client, rules: TokenRules) -> RefreshToken:
     if not well_formed(text, SecretKind.REFRESH_TOKEN):
         raise _invalid("not a refresh token of ours, or damaged")
-    token = connections.refresh_token_by_fingerprint(tx, rules.fingerprinter.of(text))
+    token = issued.refresh_token_by_fingerprint(tx, rules.fingerprinter.of(text))
     if token is None:
         raise _invalid("unknown refresh token")
     if token.client_id != client.id:
@@ -71,7 +71,7 @@ def _is_late(tx: Transaction, token: RefreshToken, successor: Fingerprint, rules
         return False
     if now > token.used_at + rules.replay_window * SECOND:
         return True
-    following = connections.refresh_token_by_fingerprint(tx, successor)
+    following = issued.refresh_token_by_fingerprint(tx, successor)
     return following is None or following.used_at is not None
 
 
@@ -108,7 +108,7 @@ def _scopes(
     if not live and not standing.only_signs_in(tx, connection):
         raise _invalid("the user may do nothing of what was approved", faults.CONNECTION_ENDED)
     # Clients repeat what they asked for at first, not what was approved of it: that widens nothing and is dropped, as
-    # what nobody knows was (ruling 7). What the person never saw is refused (C21).
+    # what nobody knows was (decision 0077.7). What the person never saw is refused (C21).
     asked = frozenset(map(Permission, request.scope or ())) - OIDC_SCOPES
     beyond = asked - connection.scopes - connection.asked
     if beyond and beyond & {entry.permission for entry in permissions.catalogue(tx)}:

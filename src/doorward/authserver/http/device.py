@@ -22,7 +22,7 @@ from doorward.protocol.client_auth import PresentedClient
 from doorward.protocol.discovery import DEVICE_AUTHORIZATION_PATH
 from doorward.protocol.errors import OAuthError, PageError
 from doorward.web import request_id
-from doorward.web.budgets import Budget
+from doorward.web.budgets import AddressBudget
 from doorward.web.client_requests import read_client_request
 from doorward.web.forms import read_form
 from doorward.web.origin import require_same_origin
@@ -88,8 +88,8 @@ class DevicePages:
 
     def __init__(self, services: Services) -> None:
         self._with = services
-        self._of_account = Budget(per_minute=WRONG_PER_MINUTE, per_hour=WRONG_PER_HOUR, now=services.now)
-        self._of_address = Budget(
+        self._of_account = AddressBudget(per_minute=WRONG_PER_MINUTE, per_hour=WRONG_PER_HOUR, now=services.now)
+        self._of_address = AddressBudget(
             per_minute=WRONG_PER_MINUTE_FROM_ONE, per_hour=WRONG_PER_HOUR_FROM_ONE, now=services.now
         )
 

@@ -119,8 +119,7 @@ class AuthorizationPages:
             if not isinstance(step, Consent):
                 return None
             return consent_memory.approve_as_before(
-                tx, pending, step.user, authenticated_at=step.session.authenticated_at, rules=self._consent_rules,
-                now=now, entropy=self._with.entropy, request_id=name, browser=installed,
+                tx, pending, (step.session, step.user), rules=self._consent_rules, now=now, entropy=self._with.entropy, request_id=name, browser=installed,
             )  # fmt: skip
 
         try:
@@ -192,11 +191,11 @@ class AuthorizationPages:
 
         def decide(tx: Transaction) -> Answered | AskAgain:
             # Looked at again in the transaction of the change: who signed out meanwhile answers nothing (G11).
-            self._with.require_session(tx, secret, now)
+            session, _ = self._with.require_session(tx, secret, now)
             if answer == "deny":
                 return consent.deny(tx, shown, rules=rules, now=now, request_id=name)
             outcome = consent.approve(
-                tx, shown, tenant_slug=tenant_slug, ticked=ticked, authenticated_at=step.session.authenticated_at,
+                tx, shown, tenant_slug=tenant_slug, ticked=ticked, session=session,
                 rules=rules, now=now, entropy=self._with.entropy, request_id=name, browser=installed,
             )  # fmt: skip
             consent_memory.keep(
@@ -259,7 +258,12 @@ class AuthorizationPages:
                 return step
             with self._silent(pending):
                 return consent.question(
-                    reader, pending, step.user, rules=self._consent_rules, tenant_slug=slug, browser=installed
+                    reader,
+                    pending,
+                    (step.session, step.user),
+                    rules=self._consent_rules,
+                    tenant_slug=slug,
+                    browser=installed,
                 )
 
         mine = trail(request)
@@ -271,7 +275,7 @@ class AuthorizationPages:
             mine.user_id, mine.tenant_id = refused.user.id, refused.tenant.id
             raise
         except Refused as refused:
-            if refused.fault in {faults.NO_TENANT, faults.SERVER_OFF}:
+            if refused.fault in {faults.NO_TENANT, faults.SERVER_OFF, faults.TENANT_ELSEWHERE}:
                 refused.link = sign_in_url(self._sealed(request, pending), again=True), "Use another account"
             raise
         if isinstance(found, SignIn):
@@ -302,8 +306,7 @@ class AuthorizationPages:
         def decide(tx: Transaction) -> Answered | None:
             session, _ = self._with.require_session(tx, secret, now)
             return consent_memory.approve_as_before(
-                tx, asked.pending, asked.user, authenticated_at=session.authenticated_at, rules=self._consent_rules,
-                now=now, entropy=self._with.entropy, request_id=name, browser=installed,
+                tx, asked.pending, (session, asked.user), rules=self._consent_rules, now=now, entropy=self._with.entropy, request_id=name, browser=installed,
             )  # fmt: skip
 
         return await self._with.database.write(decide)

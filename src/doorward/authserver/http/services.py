@@ -12,10 +12,10 @@ from doorward.authserver.clients import ClientDirectory
 from doorward.authserver.envelope import Envelopes
 from doorward.authserver.grants.outcome import TokenRules
 from doorward.authserver.http.trail import Trails
-from doorward.authserver.key_sets import KeySets
 from doorward.credentials.key_ring import KeyRing
 from doorward.credentials.secret import Fingerprinter
-from doorward.model import Entropy, Instant
+from doorward.federation.key_sets import KeySets
+from doorward.model import Entropy, Instant, Session
 from doorward.protocol import faults
 from doorward.storage.database import Database, Reader, Transaction
 from doorward.web.cookies import Cookies
@@ -47,10 +47,15 @@ class Services:
     cookies: Cookies
     requester: Requester
     trails: Trails
+    used: Callable[[Session, Instant], None]
+    """Told of every session that is looked up: what is not used for long ends."""
 
     def session(self, reader: Reader, secret: str | None, now: Instant) -> SignedIn | None:
         """Return the live session behind a cookie's ``secret``, and its active user."""
-        return session_user(reader, secret, fingerprinter=self.fingerprinter, now=now)
+        found = session_user(reader, secret, fingerprinter=self.fingerprinter, now=now)
+        if found is not None:
+            self.used(found[0], now)
+        return found
 
     def require_session(self, tx: Transaction, secret: str | None, now: Instant) -> SignedIn:
         """Look again in the transaction of a change: who signed out meanwhile changes nothing (G11)."""

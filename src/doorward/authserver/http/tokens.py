@@ -27,11 +27,11 @@ from doorward.protocol import token as token_messages
 from doorward.protocol.discovery import DEVICE_AUTHORIZATION_PATH, INTROSPECTION_PATH, REVOCATION_PATH, TOKEN_PATH
 from doorward.protocol.errors import OAuthError
 from doorward.protocol.token import AUTHORIZATION_CODE, REFRESH_TOKEN
-from doorward.storage import connections
+from doorward.storage import connections, issued
 from doorward.storage.attempts import Step
 from doorward.storage.database import Reader, StorageUnavailable, Unstorable
 from doorward.web import request_id
-from doorward.web.budget import Budget
+from doorward.web.budgets import MinuteBudget
 from doorward.web.client_requests import presented_client, read_client_request, read_form
 
 REFUSALS_TOLD: Final = 20
@@ -52,7 +52,7 @@ class TokenEndpoints:
         self._introspection = Introspection(directory=services.directory, door=door)
         self._answers = KeptAnswers()
         self.throttle = SecretThrottle(services.fingerprinter)
-        self._refusals = Budget(REFUSALS_TOLD, now=services.now)
+        self._refusals = MinuteBudget(REFUSALS_TOLD, now=services.now)
         # RFC 7523 bis says the issuer, its libraries may add a slash; older clients take the token endpoint.
         issuer = services.public_url
         self._names = (issuer, issuer + "/", issuer + TOKEN_PATH)
@@ -88,8 +88,8 @@ class TokenEndpoints:
         of = self._with.fingerprinter.of
 
         def look(reader: Reader) -> Connection | None:
-            found = connections.refresh_token_by_fingerprint(reader, of(sent.values.get(REFRESH_TOKEN, "")))
-            code = connections.code_by_fingerprint(reader, of(sent.values.get("code", "")))
+            found = issued.refresh_token_by_fingerprint(reader, of(sent.values.get(REFRESH_TOKEN, "")))
+            code = issued.code_by_fingerprint(reader, of(sent.values.get("code", "")))
             proof = found or code
             if proof is None or proof.client_id != mine.client_id:
                 return None

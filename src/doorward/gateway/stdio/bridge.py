@@ -32,7 +32,15 @@ FEATURES: Final[Mapping[str, str]] = {
     "elicitation/create": "elicitation",
     "roots/list": "roots",
 }
+_ABLE: Final[Mapping[str, Mapping[str, Any]]] = {
+    "sampling": {"context": {}, "tools": {}},
+    "elicitation": {"form": {}, "url": {}},
+    "roots": {"listChanged": True},
+}
+"""What a process is told that its client can do, which is said once: whether a session can is looked at when asked."""
 MAX_PENDING: Final = 1_000
+_TASK_NEWS: Final = "notifications/tasks/status"
+"""To all sessions: whose task it is, and whether they may hear of it, is for the relay to say."""
 _HELLO: Final = {"name": "doorward", "version": "1"}
 _FILTERS: Final = {
     f"notifications/{kind}/list_changed": f"{kind}ListChanged" for kind in ("tools", "prompts", "resources")
@@ -49,7 +57,6 @@ class _Pending:
     session: Session | None
     progress: Any = None
     answered: bool = False
-    subscribes: str | None = None
 
 
 @dataclass(kw_only=True)
@@ -81,7 +88,8 @@ class Bridge:
 
     async def open(self, seconds: float) -> None:
         """Shake hands. Raises ``UpstreamFailure``."""
-        hello = {"protocolVersion": SPOKEN, "capabilities": {each: {} for each in self.relays}, "clientInfo": _HELLO}
+        able = {each: _ABLE[each] for each in self.relays}
+        hello = {"protocolVersion": SPOKEN, "capabilities": able, "clientInfo": _HELLO}
         answer = await self._ask("initialize", hello, seconds)
         version = answer.get("protocolVersion")
         if not isinstance(version, str) or version not in {*LEGACY_VERSIONS, OLDEST}:
@@ -267,7 +275,7 @@ class Bridge:
             pending = self._pending.get(token) if type(token) is int else None
             if pending is not None and pending.progress is not None:
                 pending.channel.put({**message, "params": {**params, "progressToken": pending.progress}})
-        elif method in LIST_CHANGED or (method == UPDATED and isinstance(params.get("uri"), str)):
+        elif method in {*LIST_CHANGED, _TASK_NEWS} or (method == UPDATED and isinstance(params.get("uri"), str)):
             uri = params.get("uri") if method == UPDATED else None
             for listener in self._listeners:
                 listener.hear(message, _FILTERS.get(method), uri)
@@ -284,7 +292,7 @@ class Bridge:
         if method == "ping":
             self._reply(message["id"], {"result": {}})
             return
-        to = self._who_can(feature) if feature in self.relays else None
+        to = self._who_can(feature, message.get("params")) if feature in self.relays else None
         if to is None:
             error = {"code": METHOD_NOT_FOUND, "message": "No client is there that can do this."}
             self._reply(message["id"], {"error": error})
@@ -297,11 +305,11 @@ class Bridge:
         self._asked[number] = session, message["id"]
         channel.put({**message, "id": number})
 
-    def _who_can(self, feature: str | None) -> tuple[Session, Channel] | None:
+    def _who_can(self, feature: str | None, params: Any) -> tuple[Session, Channel] | None:
         for pending in reversed(self._waiting_sessions()):
-            if pending.session is not None and feature in pending.session.capabilities:
+            if pending.session is not None and pending.session.can(feature, params):
                 return pending.session, pending.channel
-        return self.sessions.listening(feature)
+        return self.sessions.listening(feature, params)
 
     def _waiting_sessions(self) -> list[_Pending]:
         return [pending for pending in self._pending.values() if pending.session is not None]

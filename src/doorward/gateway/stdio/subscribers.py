@@ -23,6 +23,17 @@ class Session:
     uris: set[str] = field(default_factory=set)
     stream: Channel | None = None
 
+    def can(self, feature: str | None, params: Any) -> bool:
+        """Say whether its client can do what is asked: ``feature``, in the form that ``params`` ask for."""
+        able = self.capabilities.get(feature) if feature is not None else None
+        if not isinstance(able, dict):
+            return False
+        asked = params if isinstance(params, dict) else {}
+        if feature == "elicitation":
+            # 2025-11-25: an empty object is the form alone, as it was before there were two.
+            return asked.get("mode", "form") in (able or {"form"})
+        return "tools" in able or not asked.keys() & {"tools", "toolChoice"}
+
     def quiet(self, channel: Channel) -> None:
         """Forget a stream that has ended."""
         if self.stream is channel:
@@ -52,11 +63,12 @@ class Listener:
 
 
 def acknowledged(listener: Listener) -> dict[str, Any]:
-    """Return the first message of a listen stream."""
+    """Return the first message of a listen stream. A process has no tasks in the form of 2026-07-28."""
+    wanted = {name: value for name, value in listener.wanted.items() if name != "taskIds"}
     return {
         "jsonrpc": "2.0",
         "method": "notifications/subscriptions/acknowledged",
-        "params": {"_meta": {_SUBSCRIPTION: listener.request_id}, "notifications": dict(listener.wanted)},
+        "params": {"_meta": {_SUBSCRIPTION: listener.request_id}, "notifications": wanted},
     }
 
 
@@ -107,10 +119,10 @@ class Sessions:
         """Return the resources that one wants to hear of."""
         return {uri for session in self._known.values() for uri in session.uris}
 
-    def listening(self, feature: str | None) -> tuple[Session, Channel] | None:
-        """Return the session used last that has its stream open and can do ``feature``."""
+    def listening(self, feature: str | None, params: Any) -> tuple[Session, Channel] | None:
+        """Return the session used last that has its stream open and can do ``feature`` as ``params`` ask."""
         for session in reversed(self._known.values()):
-            if session.stream is not None and feature in session.capabilities:
+            if session.stream is not None and session.can(feature, params):
                 return session, session.stream
         return None
 

@@ -19,6 +19,14 @@ for (const button of document.querySelectorAll("button.copy")) {
   });
 }
 
+// A second click does not send a form a second time. The server does nothing twice either, but would answer that it was
+// sent already, in place of what the first click made.
+const sentAt = new WeakMap();
+document.addEventListener("submit", (event) => {
+  if (event.timeStamp - (sentAt.get(event.target) ?? -Infinity) < 1000) event.preventDefault();
+  else sentAt.set(event.target, event.timeStamp);
+});
+
 for (const time of document.querySelectorAll("time[data-time]")) {
   const moment = new Date(time.dateTime);
   const style = time.dataset.time === "day" ? { dateStyle: "medium" } : { dateStyle: "medium", timeStyle: "medium" };
@@ -26,28 +34,60 @@ for (const time of document.querySelectorAll("time[data-time]")) {
   time.textContent = moment.toLocaleString(document.documentElement.lang, style);
 }
 
+// An element with data-wait="URL" is shown, and asks every two seconds until the answer says {"used": true}.
+for (const place of document.querySelectorAll("[data-wait]")) {
+  place.hidden = false;
+  const ask = async () => {
+    const answer = await fetch(place.dataset.wait).catch(() => null);
+    if (answer && !answer.ok) return;
+    if (!answer || !(await answer.json()).used) {
+      setTimeout(ask, 2000);
+      return;
+    }
+    place.querySelector("[data-waits]").hidden = true;
+    place.querySelector("[data-done]").hidden = false;
+  };
+  setTimeout(ask, 2000);
+}
+
 // A form with data-follow="FIELD VALUE": when a radio button changes, the server is asked (as the button
-// FIELD=VALUE would) what the page looks like now, and the elements with data-follows are replaced.
+// FIELD=VALUE would) what the page looks like now, and the elements with data-follows are replaced, but not the one in
+// which somebody is choosing. With data-follow-at="PATH" any change counts, and that path is asked.
 for (const form of document.querySelectorAll("form[data-follow]")) {
   const [name, value] = form.dataset.follow.split(" ");
   let latest = 0;
   form.addEventListener("change", async (event) => {
-    if (event.target.type !== "radio") return;
+    const at = form.dataset.followAt;
+    if (!at && event.target.type !== "radio") return;
     const mine = ++latest;
     const fields = new URLSearchParams(new FormData(form));
     fields.set(name, value);
     const buttons = form.querySelectorAll("button[data-waits]");
     for (const button of buttons) button.disabled = true;
     try {
-      const answer = await fetch(form.action, { method: "POST", body: fields });
+      const answer = await fetch(at ?? form.action, { method: "POST", body: fields });
       const page = new DOMParser().parseFromString(await answer.text(), "text/html");
       if (!answer.ok || mine !== latest) return;
       for (const part of form.querySelectorAll("[data-follows]")) {
         const fresh = page.getElementById(part.id);
-        if (fresh) part.replaceWith(document.importNode(fresh, true));
+        if (fresh && !part.contains(event.target)) part.replaceWith(document.importNode(fresh, true));
       }
     } finally {
       if (mine === latest) for (const button of buttons) button.disabled = false;
     }
   });
+}
+
+// A part of a page that tells how something stands: it is fetched again while somebody looks at it, for ten minutes.
+for (const part of document.querySelectorAll("[data-live]")) {
+  let left = 120;
+  const timer = setInterval(async () => {
+    if (--left <= 0) clearInterval(timer);
+    if (document.hidden) return;
+    const answer = await fetch(location.href).catch(() => null);
+    if (!answer?.ok || answer.redirected) return;
+    const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+    const fresh = page.getElementById(part.id);
+    if (fresh && fresh.textContent !== part.textContent) part.replaceChildren(...document.importNode(fresh, true).childNodes);
+  }, 5000);
 }

@@ -18,6 +18,19 @@ def upgrade() -> None:
 
 def _tables() -> None:
     op.create_table(
+        "api_answers",
+        sa.Column("caller", sa.Text(), nullable=False),
+        sa.Column("route", sa.Text(), nullable=False),
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("digest", sa.Text(), nullable=False),
+        sa.Column("status", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("sealed", sa.Text(), nullable=True),
+        sa.Column("expires_at", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.PrimaryKeyConstraint("caller", "route", "name", name=op.f("pk_api_answers")),
+        sqlite_with_rowid=False,
+    )
+    op.create_index(op.f("ix_api_answers_expires_at"), "api_answers", ["expires_at"], unique=False)
+    op.create_table(
         "attempt_steps",
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
         sa.Column("at", sa.BigInteger(), autoincrement=False, nullable=False),
@@ -129,6 +142,10 @@ def _tables() -> None:
         sa.Column("post_logout_redirect_uris", sa.Text(), nullable=False),
         sa.Column("introspects", sa.Text(), nullable=False),
         sa.Column("access_ttl", sa.BigInteger(), autoincrement=False, nullable=True),
+        sa.Column("tenant_id", sa.Text(), nullable=True),
+        sa.Column("owner_id", sa.Text(), nullable=True),
+        sa.Column("resources", sa.Text(), nullable=True),
+        sa.Column("deleted_at", sa.BigInteger(), autoincrement=False, nullable=True),
         sa.Column("status", sa.Text(), nullable=False),
         sa.Column("created_at", sa.BigInteger(), autoincrement=False, nullable=False),
         sa.Column("registered_at", sa.BigInteger(), autoincrement=False, nullable=False),
@@ -137,14 +154,20 @@ def _tables() -> None:
         sa.UniqueConstraint("canonical_key", name=op.f("uq_clients_canonical_key")),
         sqlite_with_rowid=True,
     )
-    op.create_table(
-        "derivation_keys",
-        sa.Column("kid", sa.Text(), nullable=False),
-        sa.Column("created_at", sa.BigInteger(), autoincrement=False, nullable=False),
-        sa.Column("retired_at", sa.BigInteger(), autoincrement=False, nullable=True),
-        sa.PrimaryKeyConstraint("kid", name=op.f("pk_derivation_keys")),
-        sqlite_with_rowid=True,
+    op.create_index(op.f("ix_clients_owner_id"), "clients", ["owner_id"], unique=False)
+    op.create_index(
+        op.f("ix_clients_tenant_id_created_at_id"), "clients", ["tenant_id", "created_at", "id"], unique=False
     )
+    op.create_table(
+        "credential_days",
+        sa.Column("credential_id", sa.Text(), nullable=False),
+        sa.Column("day", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("calls", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("last_at", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.PrimaryKeyConstraint("credential_id", "day", name=op.f("pk_credential_days")),
+        sqlite_with_rowid=False,
+    )
+    op.create_index(op.f("ix_credential_days_day"), "credential_days", ["day"], unique=False)
     op.create_table(
         "device_requests",
         sa.Column("id", sa.Text(), nullable=False),
@@ -166,6 +189,24 @@ def _tables() -> None:
     )
     op.create_index(op.f("ix_device_requests_expires_at"), "device_requests", ["expires_at"], unique=False)
     op.create_table(
+        "identity_providers",
+        sa.Column("id", sa.Text(), nullable=False),
+        sa.Column("slug", sa.Text(), nullable=False),
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("template", sa.Text(), nullable=False),
+        sa.Column("issuer", sa.Text(), nullable=False),
+        sa.Column("client_id", sa.Text(), nullable=False),
+        sa.Column("secret", sa.Text(), nullable=False),
+        sa.Column("scopes", sa.Text(), nullable=False),
+        sa.Column("domains", sa.Text(), nullable=False),
+        sa.Column("trust_email", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("status", sa.Text(), nullable=False),
+        sa.Column("created_at", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_identity_providers")),
+        sa.UniqueConstraint("slug", name=op.f("uq_identity_providers_slug")),
+        sqlite_with_rowid=True,
+    )
+    op.create_table(
         "key_sets",
         sa.Column("source", sa.Text(), nullable=False),
         sa.Column("jwks", sa.Text(), nullable=False),
@@ -176,12 +217,36 @@ def _tables() -> None:
     )
     op.create_index(op.f("ix_key_sets_fetched_at"), "key_sets", ["fetched_at"], unique=False)
     op.create_table(
+        "mail_budgets",
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("until", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("spent", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.PrimaryKeyConstraint("name", "until", name=op.f("pk_mail_budgets")),
+        sqlite_with_rowid=False,
+    )
+    op.create_index(op.f("ix_mail_budgets_until"), "mail_budgets", ["until"], unique=False)
+    op.create_table(
         "meta",
         sa.Column("name", sa.Text(), nullable=False),
         sa.Column("value", sa.Text(), nullable=False),
         sa.PrimaryKeyConstraint("name", name=op.f("pk_meta")),
         sqlite_with_rowid=False,
     )
+    op.create_table(
+        "outgoing_mail",
+        sa.Column("id", sa.Text(), nullable=False),
+        sa.Column("kind", sa.Text(), nullable=False),
+        sa.Column("recipient", sa.Text(), nullable=False),
+        sa.Column("sealed", sa.Text(), nullable=False),
+        sa.Column("tenant_id", sa.Text(), nullable=True),
+        sa.Column("created_at", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("useless_at", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("next_try_at", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("attempts", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_outgoing_mail")),
+        sqlite_with_rowid=False,
+    )
+    op.create_index(op.f("ix_outgoing_mail_next_try_at"), "outgoing_mail", ["next_try_at"], unique=False)
     op.create_table(
         "permission_catalogue",
         sa.Column("permission", sa.Text(), nullable=False),
@@ -207,23 +272,6 @@ def _tables() -> None:
         sqlite_with_rowid=False,
     )
     op.create_index(op.f("ix_revoked_access_tokens_expires_at"), "revoked_access_tokens", ["expires_at"], unique=False)
-    op.create_table(
-        "servers",
-        sa.Column("id", sa.Text(), nullable=False),
-        sa.Column("slug", sa.Text(), nullable=False),
-        sa.Column("name", sa.Text(), nullable=False),
-        sa.Column("upstream", sa.Text(), nullable=False),
-        sa.Column("stdio", sa.Text(), nullable=True),
-        sa.Column("direct", sa.Text(), nullable=True),
-        sa.Column("auth", sa.Text(), nullable=True),
-        sa.Column("builtin_tools", sa.BigInteger(), autoincrement=False, nullable=False),
-        sa.Column("new_tools", sa.Text(), nullable=False),
-        sa.Column("changed_tools", sa.Text(), nullable=False),
-        sa.Column("status", sa.Text(), nullable=False),
-        sa.PrimaryKeyConstraint("id", name=op.f("pk_servers")),
-        sa.UniqueConstraint("slug", name=op.f("uq_servers_slug")),
-        sqlite_with_rowid=True,
-    )
     op.create_table(
         "sign_in_failures",
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
@@ -254,6 +302,8 @@ def _tables() -> None:
         sa.Column("name", sa.Text(), nullable=False),
         sa.Column("access_ttl", sa.BigInteger(), autoincrement=False, nullable=True),
         sa.Column("rates", sa.Text(), nullable=False),
+        sa.Column("sign_in_methods", sa.Text(), nullable=True),
+        sa.Column("key_policy", sa.Text(), nullable=False),
         sa.Column("status", sa.Text(), nullable=False),
         sa.Column("created_at", sa.BigInteger(), autoincrement=False, nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_tenants")),
@@ -261,11 +311,88 @@ def _tables() -> None:
         sqlite_with_rowid=True,
     )
     op.create_table(
+        "upstream_requests",
+        sa.Column("state", sa.Text(), nullable=False),
+        sa.Column("session_id", sa.Text(), nullable=False),
+        sa.Column("user_id", sa.Text(), nullable=False),
+        sa.Column("tenant_id", sa.Text(), nullable=False),
+        sa.Column("server_id", sa.Text(), nullable=False),
+        sa.Column("upstream", sa.Text(), nullable=False),
+        sa.Column("sealed", sa.Text(), nullable=False),
+        sa.Column("expires_at", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.PrimaryKeyConstraint("state", name=op.f("pk_upstream_requests")),
+        sqlite_with_rowid=False,
+    )
+    op.create_index(op.f("ix_upstream_requests_expires_at"), "upstream_requests", ["expires_at"], unique=False)
+    op.create_table(
         "upstream_secrets",
         sa.Column("name", sa.Text(), nullable=False),
         sa.Column("sealed", sa.Text(), nullable=False),
         sa.Column("changed_at", sa.BigInteger(), autoincrement=False, nullable=False),
         sa.PrimaryKeyConstraint("name", name=op.f("pk_upstream_secrets")),
+        sqlite_with_rowid=False,
+    )
+    op.create_table(
+        "usage_hours",
+        sa.Column("tenant_id", sa.Text(), nullable=False),
+        sa.Column("hour", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("server_id", sa.Text(), nullable=False),
+        sa.Column("tool", sa.Text(), nullable=False),
+        sa.Column("client_id", sa.Text(), nullable=False),
+        sa.Column("user_id", sa.Text(), nullable=False),
+        sa.Column("credential_id", sa.Text(), nullable=False),
+        sa.Column("credential", sa.Text(), nullable=False),
+        sa.Column("calls", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("denied", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("failed", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("took_0", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("took_1", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("took_2", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("took_3", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("took_4", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("took_5", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("took_6", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("took_7", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("took_8", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("took_9", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("took_10", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("took_11", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.PrimaryKeyConstraint(
+            "tenant_id",
+            "hour",
+            "server_id",
+            "tool",
+            "client_id",
+            "user_id",
+            "credential_id",
+            name=op.f("pk_usage_hours"),
+        ),
+        sqlite_with_rowid=False,
+    )
+    op.create_index(op.f("ix_usage_hours_credential_id_hour"), "usage_hours", ["credential_id", "hour"], unique=False)
+    op.create_index(op.f("ix_usage_hours_user_id_hour"), "usage_hours", ["user_id", "hour"], unique=False)
+    op.create_table(
+        "usage_sums",
+        sa.Column("tenant_id", sa.Text(), nullable=False),
+        sa.Column("kind", sa.Text(), nullable=False),
+        sa.Column("value", sa.Text(), nullable=False),
+        sa.Column("start", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("calls", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("denied", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("failed", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("took_0", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("took_1", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("took_2", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("took_3", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("took_4", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("took_5", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("took_6", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("took_7", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("took_8", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("took_9", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("took_10", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("took_11", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.PrimaryKeyConstraint("tenant_id", "kind", "value", "start", name=op.f("pk_usage_sums")),
         sqlite_with_rowid=False,
     )
     op.create_table(
@@ -285,6 +412,7 @@ def _tables() -> None:
         sa.Column("kind", sa.Text(), nullable=False),
         sa.Column("status", sa.Text(), nullable=False),
         sa.Column("created_at", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("deleted_at", sa.BigInteger(), autoincrement=False, nullable=True),
         sa.Column("password_hash", sa.Text(), nullable=True),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_users")),
         sa.UniqueConstraint("email", name=op.f("uq_users_email")),
@@ -302,9 +430,16 @@ def _tables() -> None:
         sa.Column("fingerprint", sa.Text(), nullable=False),
         sa.Column("scopes", sa.Text(), nullable=False),
         sa.Column("resources", sa.Text(), nullable=True),
+        sa.Column("servers", sa.Text(), nullable=True),
+        sa.Column("networks", sa.Text(), nullable=False),
         sa.Column("created_at", sa.BigInteger(), autoincrement=False, nullable=False),
         sa.Column("expires_at", sa.BigInteger(), autoincrement=False, nullable=True),
+        sa.Column("rotated_at", sa.BigInteger(), autoincrement=False, nullable=True),
+        sa.Column("rotated_by", sa.Text(), nullable=True),
+        sa.Column("disabled_at", sa.BigInteger(), autoincrement=False, nullable=True),
+        sa.Column("disabled_by", sa.Text(), nullable=True),
         sa.Column("revoked_at", sa.BigInteger(), autoincrement=False, nullable=True),
+        sa.Column("told_until", sa.BigInteger(), autoincrement=False, nullable=True),
         sa.Column("last_used_at", sa.BigInteger(), autoincrement=False, nullable=True),
         sa.Column("last_used_ip", sa.Text(), nullable=True),
         sa.Column("last_used_client", sa.Text(), nullable=True),
@@ -315,8 +450,13 @@ def _tables() -> None:
         sa.UniqueConstraint("fingerprint", name=op.f("uq_api_keys_fingerprint")),
         sqlite_with_rowid=True,
     )
-    op.create_index(op.f("ix_api_keys_tenant_id"), "api_keys", ["tenant_id"], unique=False)
-    op.create_index(op.f("ix_api_keys_user_id"), "api_keys", ["user_id"], unique=False)
+    op.create_index(op.f("ix_api_keys_expires_at"), "api_keys", ["expires_at"], unique=False)
+    op.create_index(
+        op.f("ix_api_keys_tenant_id_created_at_id"), "api_keys", ["tenant_id", "created_at", "id"], unique=False
+    )
+    op.create_index(
+        op.f("ix_api_keys_user_id_created_at_id"), "api_keys", ["user_id", "created_at", "id"], unique=False
+    )
     op.create_table(
         "client_secrets",
         sa.Column("fingerprint", sa.Text(), nullable=False),
@@ -332,56 +472,88 @@ def _tables() -> None:
     )
     op.create_index(op.f("ix_client_secrets_client_id"), "client_secrets", ["client_id"], unique=False)
     op.create_table(
-        "connections",
+        "identities",
+        sa.Column("issuer", sa.Text(), nullable=False),
+        sa.Column("subject", sa.Text(), nullable=False),
+        sa.Column("user_id", sa.Text(), nullable=False),
+        sa.Column("provider_id", sa.Text(), nullable=False),
+        sa.Column("email", sa.Text(), nullable=True),
+        sa.Column("created_at", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("last_used_at", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.ForeignKeyConstraint(["provider_id"], ["identity_providers.id"], name=op.f("fk_identities_provider_id")),
+        sa.ForeignKeyConstraint(["user_id"], ["users.id"], name=op.f("fk_identities_user_id")),
+        sa.PrimaryKeyConstraint("issuer", "subject", name=op.f("pk_identities")),
+        sqlite_with_rowid=False,
+    )
+    op.create_index(op.f("ix_identities_user_id"), "identities", ["user_id"], unique=False)
+    op.create_table(
+        "invitations",
         sa.Column("id", sa.Text(), nullable=False),
         sa.Column("tenant_id", sa.Text(), nullable=False),
-        sa.Column("user_id", sa.Text(), nullable=False),
-        sa.Column("client_id", sa.Text(), nullable=False),
-        sa.Column("server_id", sa.Text(), nullable=False),
-        sa.Column("resource", sa.Text(), nullable=False),
-        sa.Column("scopes", sa.Text(), nullable=False),
-        sa.Column("declined", sa.Text(), nullable=False),
-        sa.Column("asked", sa.Text(), nullable=False),
-        sa.Column("identity", sa.Text(), nullable=False),
-        sa.Column("authenticated_at", sa.BigInteger(), autoincrement=False, nullable=True),
-        sa.Column("resources", sa.Text(), nullable=True),
-        sa.Column("redirect_uri", sa.Text(), nullable=False),
+        sa.Column("email", sa.Text(), nullable=False),
+        sa.Column("roles", sa.Text(), nullable=False),
+        sa.Column("places", sa.Text(), nullable=False),
+        sa.Column("invited_by", sa.Text(), nullable=True),
+        sa.Column("created_at", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("sent_at", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("expires_at", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("accepted_at", sa.BigInteger(), autoincrement=False, nullable=True),
+        sa.Column("revoked_at", sa.BigInteger(), autoincrement=False, nullable=True),
+        sa.ForeignKeyConstraint(["invited_by"], ["users.id"], name=op.f("fk_invitations_invited_by")),
+        sa.ForeignKeyConstraint(["tenant_id"], ["tenants.id"], name=op.f("fk_invitations_tenant_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_invitations")),
+        sqlite_with_rowid=False,
+    )
+    op.create_index(op.f("ix_invitations_expires_at"), "invitations", ["expires_at"], unique=False)
+    op.create_index(op.f("ix_invitations_invited_by"), "invitations", ["invited_by"], unique=False)
+    op.create_index(op.f("ix_invitations_tenant_id_email"), "invitations", ["tenant_id", "email"], unique=False)
+    op.create_table(
+        "links",
+        sa.Column("id", sa.Text(), nullable=False),
+        sa.Column("kind", sa.Text(), nullable=False),
+        sa.Column("fingerprint", sa.Text(), nullable=False),
+        sa.Column("user_id", sa.Text(), nullable=True),
+        sa.Column("email", sa.Text(), nullable=False),
+        sa.Column("subject", sa.Text(), nullable=False),
         sa.Column("browser", sa.Text(), nullable=True),
+        sa.Column("target", sa.Text(), nullable=False),
+        sa.Column("asked_from", sa.Text(), nullable=False),
         sa.Column("created_at", sa.BigInteger(), autoincrement=False, nullable=False),
         sa.Column("expires_at", sa.BigInteger(), autoincrement=False, nullable=False),
-        sa.Column("activated_at", sa.BigInteger(), autoincrement=False, nullable=True),
-        sa.Column("revoked_at", sa.BigInteger(), autoincrement=False, nullable=True),
-        sa.Column("revoked_reason", sa.Text(), nullable=True),
-        sa.ForeignKeyConstraint(["client_id"], ["clients.id"], name=op.f("fk_connections_client_id")),
-        sa.ForeignKeyConstraint(["server_id"], ["servers.id"], name=op.f("fk_connections_server_id")),
-        sa.ForeignKeyConstraint(["tenant_id"], ["tenants.id"], name=op.f("fk_connections_tenant_id")),
-        sa.ForeignKeyConstraint(["user_id"], ["users.id"], name=op.f("fk_connections_user_id")),
-        sa.PrimaryKeyConstraint("id", name=op.f("pk_connections")),
-        sqlite_with_rowid=True,
-    )
-    op.create_index(op.f("ix_connections_client_id"), "connections", ["client_id"], unique=False)
-    op.create_index(op.f("ix_connections_tenant_id"), "connections", ["tenant_id"], unique=False)
-    op.create_index(
-        op.f("ix_connections_user_id_client_id_browser"),
-        "connections",
-        ["user_id", "client_id", "browser"],
-        unique=False,
-    )
-    op.create_table(
-        "known_tools",
-        sa.Column("server_id", sa.Text(), nullable=False),
-        sa.Column("name", sa.Text(), nullable=False),
-        sa.Column("digest", sa.Text(), nullable=False),
-        sa.Column("first_seen", sa.BigInteger(), autoincrement=False, nullable=False),
-        sa.Column("annotations", sa.Text(), nullable=False),
-        sa.Column("state", sa.Text(), nullable=False),
-        sa.Column("reviewed_by", sa.Text(), nullable=True),
-        sa.Column("reviewed_at", sa.BigInteger(), autoincrement=False, nullable=True),
-        sa.ForeignKeyConstraint(
-            ["server_id"], ["servers.id"], name=op.f("fk_known_tools_server_id"), ondelete="CASCADE"
-        ),
-        sa.PrimaryKeyConstraint("server_id", "name", "digest", name=op.f("pk_known_tools")),
+        sa.Column("used_at", sa.BigInteger(), autoincrement=False, nullable=True),
+        sa.Column("ended_at", sa.BigInteger(), autoincrement=False, nullable=True),
+        sa.ForeignKeyConstraint(["user_id"], ["users.id"], name=op.f("fk_links_user_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_links")),
+        sa.UniqueConstraint("fingerprint", name=op.f("uq_links_fingerprint")),
         sqlite_with_rowid=False,
+    )
+    op.create_index(op.f("ix_links_expires_at"), "links", ["expires_at"], unique=False)
+    op.create_index(op.f("ix_links_subject"), "links", ["subject"], unique=False)
+    op.create_index(op.f("ix_links_user_id"), "links", ["user_id"], unique=False)
+    op.create_table(
+        "mail_domains",
+        sa.Column("tenant_id", sa.Text(), nullable=False),
+        sa.Column("domain", sa.Text(), nullable=False),
+        sa.Column("challenge", sa.Text(), nullable=False),
+        sa.Column("provider_id", sa.Text(), nullable=True),
+        sa.Column("join_role", sa.Text(), nullable=True),
+        sa.Column("created_at", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("proven_at", sa.BigInteger(), autoincrement=False, nullable=True),
+        sa.Column("proven_by", sa.Text(), nullable=True),
+        sa.Column("checked_at", sa.BigInteger(), autoincrement=False, nullable=True),
+        sa.Column("missing_since", sa.BigInteger(), autoincrement=False, nullable=True),
+        sa.ForeignKeyConstraint(["provider_id"], ["identity_providers.id"], name=op.f("fk_mail_domains_provider_id")),
+        sa.ForeignKeyConstraint(["tenant_id"], ["tenants.id"], name=op.f("fk_mail_domains_tenant_id")),
+        sa.PrimaryKeyConstraint("tenant_id", "domain", name=op.f("pk_mail_domains")),
+        sqlite_with_rowid=False,
+    )
+    op.create_index(
+        "uq_mail_domains_proven",
+        "mail_domains",
+        ["domain"],
+        unique=True,
+        sqlite_where=sa.text("proven_at IS NOT NULL"),
+        postgresql_where=sa.text("proven_at IS NOT NULL"),
     )
     op.create_table(
         "memberships",
@@ -406,6 +578,57 @@ def _tables() -> None:
         sqlite_with_rowid=False,
     )
     op.create_index(op.f("ix_notices_user_id"), "notices", ["user_id"], unique=False)
+    op.create_table(
+        "passkeys",
+        sa.Column("id", sa.Text(), nullable=False),
+        sa.Column("user_id", sa.Text(), nullable=False),
+        sa.Column("credential_id", sa.Text(), nullable=False),
+        sa.Column("public_key", sa.Text(), nullable=False),
+        sa.Column("sign_count", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("transports", sa.Text(), nullable=False),
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("created_at", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("last_used_at", sa.BigInteger(), autoincrement=False, nullable=True),
+        sa.Column("disabled_at", sa.BigInteger(), autoincrement=False, nullable=True),
+        sa.ForeignKeyConstraint(["user_id"], ["users.id"], name=op.f("fk_passkeys_user_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_passkeys")),
+        sa.UniqueConstraint("credential_id", name=op.f("uq_passkeys_credential_id")),
+        sqlite_with_rowid=False,
+    )
+    op.create_index(op.f("ix_passkeys_user_id"), "passkeys", ["user_id"], unique=False)
+    op.create_table(
+        "provider_sign_ins",
+        sa.Column("state", sa.Text(), nullable=False),
+        sa.Column("browser", sa.Text(), nullable=False),
+        sa.Column("provider_id", sa.Text(), nullable=False),
+        sa.Column("sealed", sa.Text(), nullable=False),
+        sa.Column("expires_at", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.ForeignKeyConstraint(
+            ["provider_id"], ["identity_providers.id"], name=op.f("fk_provider_sign_ins_provider_id")
+        ),
+        sa.PrimaryKeyConstraint("state", name=op.f("pk_provider_sign_ins")),
+        sqlite_with_rowid=False,
+    )
+    op.create_index(op.f("ix_provider_sign_ins_expires_at"), "provider_sign_ins", ["expires_at"], unique=False)
+    op.create_table(
+        "pushed_trees",
+        sa.Column("tenant_id", sa.Text(), nullable=False),
+        sa.Column("since", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.ForeignKeyConstraint(["tenant_id"], ["tenants.id"], name=op.f("fk_pushed_trees_tenant_id")),
+        sa.PrimaryKeyConstraint("tenant_id", name=op.f("pk_pushed_trees")),
+        sqlite_with_rowid=False,
+    )
+    op.create_table(
+        "recovery_codes",
+        sa.Column("fingerprint", sa.Text(), nullable=False),
+        sa.Column("user_id", sa.Text(), nullable=False),
+        sa.Column("created_at", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("used_at", sa.BigInteger(), autoincrement=False, nullable=True),
+        sa.ForeignKeyConstraint(["user_id"], ["users.id"], name=op.f("fk_recovery_codes_user_id")),
+        sa.PrimaryKeyConstraint("fingerprint", name=op.f("pk_recovery_codes")),
+        sqlite_with_rowid=False,
+    )
+    op.create_index(op.f("ix_recovery_codes_user_id"), "recovery_codes", ["user_id"], unique=False)
     op.create_table(
         "registration_tokens",
         sa.Column("client_id", sa.Text(), nullable=False),
@@ -469,17 +692,26 @@ def _tables() -> None:
         sqlite_with_rowid=True,
     )
     op.create_table(
-        "server_paths",
-        sa.Column("path", sa.Text(), nullable=False),
-        sa.Column("server_id", sa.Text(), nullable=False),
-        sa.Column("position", sa.BigInteger(), autoincrement=False, nullable=False),
-        sa.ForeignKeyConstraint(
-            ["server_id"], ["servers.id"], name=op.f("fk_server_paths_server_id"), ondelete="CASCADE"
-        ),
-        sa.PrimaryKeyConstraint("path", name=op.f("pk_server_paths")),
-        sqlite_with_rowid=False,
+        "servers",
+        sa.Column("id", sa.Text(), nullable=False),
+        sa.Column("slug", sa.Text(), nullable=False),
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("upstream", sa.Text(), nullable=False),
+        sa.Column("stdio", sa.Text(), nullable=True),
+        sa.Column("direct", sa.Text(), nullable=True),
+        sa.Column("auth", sa.Text(), nullable=True),
+        sa.Column("builtin_tools", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("new_tools", sa.Text(), nullable=False),
+        sa.Column("changed_tools", sa.Text(), nullable=False),
+        sa.Column("status", sa.Text(), nullable=False),
+        sa.Column("tenant_id", sa.Text(), nullable=True),
+        sa.Column("removed_at", sa.BigInteger(), autoincrement=False, nullable=True),
+        sa.ForeignKeyConstraint(["tenant_id"], ["tenants.id"], name=op.f("fk_servers_tenant_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_servers")),
+        sa.UniqueConstraint("slug", name=op.f("uq_servers_slug")),
+        sqlite_with_rowid=True,
     )
-    op.create_index(op.f("ix_server_paths_server_id"), "server_paths", ["server_id"], unique=False)
+    op.create_index(op.f("ix_servers_tenant_id"), "servers", ["tenant_id"], unique=False)
     op.create_table(
         "sessions",
         sa.Column("id", sa.Text(), nullable=False),
@@ -488,6 +720,11 @@ def _tables() -> None:
         sa.Column("created_at", sa.BigInteger(), autoincrement=False, nullable=False),
         sa.Column("expires_at", sa.BigInteger(), autoincrement=False, nullable=False),
         sa.Column("authenticated_at", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("means", sa.Text(), nullable=False),
+        sa.Column("agent", sa.Text(), nullable=False),
+        sa.Column("address", sa.Text(), nullable=False),
+        sa.Column("last_used_at", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("idle_until", sa.BigInteger(), autoincrement=False, nullable=False),
         sa.Column("ended_at", sa.BigInteger(), autoincrement=False, nullable=True),
         sa.ForeignKeyConstraint(["user_id"], ["users.id"], name=op.f("fk_sessions_user_id")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_sessions")),
@@ -495,53 +732,6 @@ def _tables() -> None:
         sqlite_with_rowid=True,
     )
     op.create_index(op.f("ix_sessions_user_id"), "sessions", ["user_id"], unique=False)
-    op.create_table(
-        "tenant_servers",
-        sa.Column("tenant_id", sa.Text(), nullable=False),
-        sa.Column("server_id", sa.Text(), nullable=False),
-        sa.ForeignKeyConstraint(["server_id"], ["servers.id"], name=op.f("fk_tenant_servers_server_id")),
-        sa.ForeignKeyConstraint(["tenant_id"], ["tenants.id"], name=op.f("fk_tenant_servers_tenant_id")),
-        sa.PrimaryKeyConstraint("tenant_id", "server_id", name=op.f("pk_tenant_servers")),
-        sqlite_with_rowid=False,
-    )
-    op.create_index(op.f("ix_tenant_servers_server_id"), "tenant_servers", ["server_id"], unique=False)
-    op.create_table(
-        "tool_overrides",
-        sa.Column("id", sa.Text(), nullable=False),
-        sa.Column("tenant_id", sa.Text(), nullable=False),
-        sa.Column("position", sa.BigInteger(), autoincrement=False, nullable=False),
-        sa.Column("server_id", sa.Text(), nullable=False),
-        sa.Column("kind", sa.Text(), nullable=False),
-        sa.Column("match", sa.Text(), nullable=False),
-        sa.Column("effect", sa.Text(), nullable=False),
-        sa.Column("requires", sa.Text(), nullable=False),
-        sa.Column("subject", sa.Text(), nullable=False),
-        sa.Column("subject_id", sa.Text(), nullable=False),
-        sa.ForeignKeyConstraint(
-            ["server_id"], ["servers.id"], name=op.f("fk_tool_overrides_server_id"), ondelete="CASCADE"
-        ),
-        sa.ForeignKeyConstraint(["tenant_id"], ["tenants.id"], name=op.f("fk_tool_overrides_tenant_id")),
-        sa.PrimaryKeyConstraint("id", name=op.f("pk_tool_overrides")),
-        sqlite_with_rowid=True,
-    )
-    op.create_index(op.f("ix_tool_overrides_server_id"), "tool_overrides", ["server_id"], unique=False)
-    op.create_index(
-        op.f("ix_tool_overrides_tenant_id_position"), "tool_overrides", ["tenant_id", "position"], unique=False
-    )
-    op.create_table(
-        "tool_rules",
-        sa.Column("server_id", sa.Text(), nullable=False),
-        sa.Column("position", sa.BigInteger(), autoincrement=False, nullable=False),
-        sa.Column("kind", sa.Text(), nullable=False),
-        sa.Column("match", sa.Text(), nullable=False),
-        sa.Column("requires", sa.Text(), nullable=False),
-        sa.Column("resources", sa.Text(), nullable=False),
-        sa.ForeignKeyConstraint(
-            ["server_id"], ["servers.id"], name=op.f("fk_tool_rules_server_id"), ondelete="CASCADE"
-        ),
-        sa.PrimaryKeyConstraint("server_id", "position", name=op.f("pk_tool_rules")),
-        sqlite_with_rowid=False,
-    )
     op.create_table(
         "trust_rules",
         sa.Column("id", sa.Text(), nullable=False),
@@ -572,41 +762,113 @@ def _tables() -> None:
     op.create_index(op.f("ix_trust_rules_issuer"), "trust_rules", ["issuer"], unique=False)
     op.create_index(op.f("ix_trust_rules_user_id"), "trust_rules", ["user_id"], unique=False)
     op.create_table(
-        "authorization_codes",
-        sa.Column("fingerprint", sa.Text(), nullable=False),
-        sa.Column("connection_id", sa.Text(), nullable=False),
+        "approvals",
+        sa.Column("id", sa.Text(), nullable=False),
         sa.Column("tenant_id", sa.Text(), nullable=False),
-        sa.Column("client_id", sa.Text(), nullable=False),
-        sa.Column("redirect_uri", sa.Text(), nullable=False),
-        sa.Column("redirect_uri_sent", sa.BigInteger(), autoincrement=False, nullable=False),
-        sa.Column("nonce", sa.Text(), nullable=True),
-        sa.Column("code_challenge", sa.Text(), nullable=False),
-        sa.Column("resource", sa.Text(), nullable=False),
+        sa.Column("user_id", sa.Text(), nullable=False),
+        sa.Column("credential", sa.Text(), nullable=False),
+        sa.Column("credential_id", sa.Text(), nullable=False),
+        sa.Column("credential_name", sa.Text(), nullable=False),
+        sa.Column("client_id", sa.Text(), nullable=True),
+        sa.Column("server_id", sa.Text(), nullable=False),
+        sa.Column("tool", sa.Text(), nullable=False),
+        sa.Column("digest", sa.Text(), nullable=False),
+        sa.Column("description", sa.Text(), nullable=False),
+        sa.Column("arguments_hash", sa.Text(), nullable=False),
+        sa.Column("arguments", sa.Text(), nullable=False),
+        sa.Column("approvers", sa.Text(), nullable=False),
         sa.Column("created_at", sa.BigInteger(), autoincrement=False, nullable=False),
         sa.Column("expires_at", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("decided_at", sa.BigInteger(), autoincrement=False, nullable=True),
+        sa.Column("decided_by", sa.Text(), nullable=True),
+        sa.Column("decided_with", sa.Text(), nullable=False),
+        sa.Column("approved", sa.BigInteger(), autoincrement=False, nullable=False),
         sa.Column("used_at", sa.BigInteger(), autoincrement=False, nullable=True),
-        sa.Column("failed_attempts", sa.BigInteger(), autoincrement=False, nullable=False),
-        sa.ForeignKeyConstraint(
-            ["connection_id"], ["connections.id"], name=op.f("fk_authorization_codes_connection_id")
-        ),
-        sa.PrimaryKeyConstraint("fingerprint", name=op.f("pk_authorization_codes")),
+        sa.Column("rounds", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.ForeignKeyConstraint(["server_id"], ["servers.id"], name=op.f("fk_approvals_server_id"), ondelete="CASCADE"),
+        sa.ForeignKeyConstraint(["tenant_id"], ["tenants.id"], name=op.f("fk_approvals_tenant_id")),
+        sa.ForeignKeyConstraint(["user_id"], ["users.id"], name=op.f("fk_approvals_user_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_approvals")),
         sqlite_with_rowid=True,
+    )
+    op.create_index(op.f("ix_approvals_expires_at"), "approvals", ["expires_at"], unique=False)
+    op.create_index(op.f("ix_approvals_server_id"), "approvals", ["server_id"], unique=False)
+    op.create_index(op.f("ix_approvals_tenant_id_created_at"), "approvals", ["tenant_id", "created_at"], unique=False)
+    op.create_index(
+        op.f("ix_approvals_user_id_arguments_hash"), "approvals", ["user_id", "arguments_hash"], unique=False
     )
     op.create_table(
-        "refresh_tokens",
-        sa.Column("fingerprint", sa.Text(), nullable=False),
-        sa.Column("connection_id", sa.Text(), nullable=False),
+        "connections",
+        sa.Column("id", sa.Text(), nullable=False),
         sa.Column("tenant_id", sa.Text(), nullable=False),
+        sa.Column("user_id", sa.Text(), nullable=False),
         sa.Column("client_id", sa.Text(), nullable=False),
-        sa.Column("kid", sa.Text(), nullable=False),
-        sa.Column("parent", sa.Text(), nullable=True),
+        sa.Column("server_id", sa.Text(), nullable=False),
+        sa.Column("resource", sa.Text(), nullable=False),
+        sa.Column("scopes", sa.Text(), nullable=False),
+        sa.Column("declined", sa.Text(), nullable=False),
+        sa.Column("asked", sa.Text(), nullable=False),
+        sa.Column("identity", sa.Text(), nullable=False),
+        sa.Column("authenticated_at", sa.BigInteger(), autoincrement=False, nullable=True),
+        sa.Column("resources", sa.Text(), nullable=True),
+        sa.Column("redirect_uri", sa.Text(), nullable=False),
+        sa.Column("browser", sa.Text(), nullable=True),
         sa.Column("created_at", sa.BigInteger(), autoincrement=False, nullable=False),
         sa.Column("expires_at", sa.BigInteger(), autoincrement=False, nullable=False),
-        sa.Column("used_at", sa.BigInteger(), autoincrement=False, nullable=True),
-        sa.ForeignKeyConstraint(["connection_id"], ["connections.id"], name=op.f("fk_refresh_tokens_connection_id")),
-        sa.PrimaryKeyConstraint("fingerprint", name=op.f("pk_refresh_tokens")),
+        sa.Column("activated_at", sa.BigInteger(), autoincrement=False, nullable=True),
+        sa.Column("revoked_at", sa.BigInteger(), autoincrement=False, nullable=True),
+        sa.Column("revoked_reason", sa.Text(), nullable=True),
+        sa.Column("label", sa.Text(), nullable=True),
+        sa.ForeignKeyConstraint(["client_id"], ["clients.id"], name=op.f("fk_connections_client_id")),
+        sa.ForeignKeyConstraint(["server_id"], ["servers.id"], name=op.f("fk_connections_server_id")),
+        sa.ForeignKeyConstraint(["tenant_id"], ["tenants.id"], name=op.f("fk_connections_tenant_id")),
+        sa.ForeignKeyConstraint(["user_id"], ["users.id"], name=op.f("fk_connections_user_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_connections")),
         sqlite_with_rowid=True,
     )
+    op.create_index(op.f("ix_connections_client_id"), "connections", ["client_id"], unique=False)
+    op.create_index(
+        op.f("ix_connections_tenant_id_created_at_id"), "connections", ["tenant_id", "created_at", "id"], unique=False
+    )
+    op.create_index(
+        op.f("ix_connections_user_id_client_id_browser"),
+        "connections",
+        ["user_id", "client_id", "browser"],
+        unique=False,
+    )
+    op.create_table(
+        "known_tools",
+        sa.Column("server_id", sa.Text(), nullable=False),
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("digest", sa.Text(), nullable=False),
+        sa.Column("first_seen", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("annotations", sa.Text(), nullable=False),
+        sa.Column("definition", sa.Text(), nullable=True),
+        sa.Column("state", sa.Text(), nullable=False),
+        sa.Column("reviewed_by", sa.Text(), nullable=True),
+        sa.Column("reviewed_at", sa.BigInteger(), autoincrement=False, nullable=True),
+        sa.ForeignKeyConstraint(
+            ["server_id"], ["servers.id"], name=op.f("fk_known_tools_server_id"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("server_id", "name", "digest", name=op.f("pk_known_tools")),
+        sqlite_with_rowid=False,
+    )
+    op.create_table(
+        "old_key_secrets",
+        sa.Column("fingerprint", sa.Text(), nullable=False),
+        sa.Column("key_id", sa.Text(), nullable=False),
+        sa.Column("tenant_id", sa.Text(), nullable=False),
+        sa.Column("last_four", sa.Text(), nullable=False),
+        sa.Column("replaced_at", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("ends_at", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.ForeignKeyConstraint(
+            ["key_id"], ["api_keys.id"], name=op.f("fk_old_key_secrets_key_id"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("fingerprint", name=op.f("pk_old_key_secrets")),
+        sqlite_with_rowid=False,
+    )
+    op.create_index(op.f("ix_old_key_secrets_ends_at"), "old_key_secrets", ["ends_at"], unique=False)
+    op.create_index(op.f("ix_old_key_secrets_key_id"), "old_key_secrets", ["key_id"], unique=False)
     op.create_table(
         "role_bindings",
         sa.Column("tenant_id", sa.Text(), nullable=False),
@@ -656,12 +918,166 @@ def _tables() -> None:
     )
     op.create_index(op.f("ix_role_placements_resource_id"), "role_placements", ["resource_id"], unique=False)
     op.create_index(op.f("ix_role_placements_role_id"), "role_placements", ["role_id"], unique=False)
+    op.create_table(
+        "server_paths",
+        sa.Column("path", sa.Text(), nullable=False),
+        sa.Column("server_id", sa.Text(), nullable=False),
+        sa.Column("position", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.ForeignKeyConstraint(
+            ["server_id"], ["servers.id"], name=op.f("fk_server_paths_server_id"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("path", name=op.f("pk_server_paths")),
+        sqlite_with_rowid=False,
+    )
+    op.create_index(op.f("ix_server_paths_server_id"), "server_paths", ["server_id"], unique=False)
+    op.create_table(
+        "server_sightings",
+        sa.Column("server_id", sa.Text(), nullable=False),
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("version", sa.Text(), nullable=False),
+        sa.Column("revision", sa.Text(), nullable=False),
+        sa.Column("since", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("before", sa.Text(), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["server_id"], ["servers.id"], name=op.f("fk_server_sightings_server_id"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("server_id", name=op.f("pk_server_sightings")),
+        sqlite_with_rowid=False,
+    )
+    op.create_table(
+        "tenant_servers",
+        sa.Column("tenant_id", sa.Text(), nullable=False),
+        sa.Column("server_id", sa.Text(), nullable=False),
+        sa.ForeignKeyConstraint(["server_id"], ["servers.id"], name=op.f("fk_tenant_servers_server_id")),
+        sa.ForeignKeyConstraint(["tenant_id"], ["tenants.id"], name=op.f("fk_tenant_servers_tenant_id")),
+        sa.PrimaryKeyConstraint("tenant_id", "server_id", name=op.f("pk_tenant_servers")),
+        sqlite_with_rowid=False,
+    )
+    op.create_index(op.f("ix_tenant_servers_server_id"), "tenant_servers", ["server_id"], unique=False)
+    op.create_table(
+        "tool_overrides",
+        sa.Column("id", sa.Text(), nullable=False),
+        sa.Column("tenant_id", sa.Text(), nullable=False),
+        sa.Column("position", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("server_id", sa.Text(), nullable=False),
+        sa.Column("kind", sa.Text(), nullable=False),
+        sa.Column("match", sa.Text(), nullable=False),
+        sa.Column("effect", sa.Text(), nullable=False),
+        sa.Column("requires", sa.Text(), nullable=False),
+        sa.Column("approval", sa.Text(), nullable=True),
+        sa.Column("subject", sa.Text(), nullable=False),
+        sa.Column("subject_id", sa.Text(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["server_id"], ["servers.id"], name=op.f("fk_tool_overrides_server_id"), ondelete="CASCADE"
+        ),
+        sa.ForeignKeyConstraint(["tenant_id"], ["tenants.id"], name=op.f("fk_tool_overrides_tenant_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_tool_overrides")),
+        sqlite_with_rowid=True,
+    )
+    op.create_index(op.f("ix_tool_overrides_server_id"), "tool_overrides", ["server_id"], unique=False)
+    op.create_index(
+        op.f("ix_tool_overrides_tenant_id_position"), "tool_overrides", ["tenant_id", "position"], unique=False
+    )
+    op.create_table(
+        "tool_rules",
+        sa.Column("server_id", sa.Text(), nullable=False),
+        sa.Column("position", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("kind", sa.Text(), nullable=False),
+        sa.Column("match", sa.Text(), nullable=False),
+        sa.Column("requires", sa.Text(), nullable=False),
+        sa.Column("resources", sa.Text(), nullable=False),
+        sa.Column("approval", sa.Text(), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["server_id"], ["servers.id"], name=op.f("fk_tool_rules_server_id"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("server_id", "position", name=op.f("pk_tool_rules")),
+        sqlite_with_rowid=False,
+    )
+    op.create_table(
+        "upstream_clients",
+        sa.Column("server_id", sa.Text(), nullable=False),
+        sa.Column("issuer", sa.Text(), nullable=False),
+        sa.Column("sealed", sa.Text(), nullable=False),
+        sa.Column("registered_at", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("expires_at", sa.BigInteger(), autoincrement=False, nullable=True),
+        sa.ForeignKeyConstraint(
+            ["server_id"], ["servers.id"], name=op.f("fk_upstream_clients_server_id"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("server_id", "issuer", name=op.f("pk_upstream_clients")),
+        sqlite_with_rowid=False,
+    )
+    op.create_table(
+        "upstream_grants",
+        sa.Column("tenant_id", sa.Text(), nullable=False),
+        sa.Column("user_id", sa.Text(), nullable=False),
+        sa.Column("server_id", sa.Text(), nullable=False),
+        sa.Column("id", sa.Text(), nullable=False),
+        sa.Column("upstream", sa.Text(), nullable=False),
+        sa.Column("issuer", sa.Text(), nullable=False),
+        sa.Column("scopes", sa.Text(), nullable=False),
+        sa.Column("sealed", sa.Text(), nullable=False),
+        sa.Column("version", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("linked_at", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("refreshed_at", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("rejected_at", sa.BigInteger(), autoincrement=False, nullable=True),
+        sa.Column("claim", sa.Text(), nullable=True),
+        sa.Column("claimed_until", sa.BigInteger(), autoincrement=False, nullable=True),
+        sa.ForeignKeyConstraint(
+            ["server_id"], ["servers.id"], name=op.f("fk_upstream_grants_server_id"), ondelete="CASCADE"
+        ),
+        sa.ForeignKeyConstraint(
+            ["tenant_id", "user_id"],
+            ["memberships.tenant_id", "memberships.user_id"],
+            name=op.f("fk_upstream_grants_tenant_id_user_id"),
+            ondelete="CASCADE",
+        ),
+        sa.PrimaryKeyConstraint("tenant_id", "user_id", "server_id", name=op.f("pk_upstream_grants")),
+        sqlite_with_rowid=True,
+    )
+    op.create_index(op.f("ix_upstream_grants_server_id"), "upstream_grants", ["server_id"], unique=False)
+    op.create_index(op.f("ix_upstream_grants_user_id"), "upstream_grants", ["user_id"], unique=False)
+    op.create_table(
+        "authorization_codes",
+        sa.Column("fingerprint", sa.Text(), nullable=False),
+        sa.Column("connection_id", sa.Text(), nullable=False),
+        sa.Column("tenant_id", sa.Text(), nullable=False),
+        sa.Column("client_id", sa.Text(), nullable=False),
+        sa.Column("redirect_uri", sa.Text(), nullable=False),
+        sa.Column("redirect_uri_sent", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("nonce", sa.Text(), nullable=True),
+        sa.Column("code_challenge", sa.Text(), nullable=False),
+        sa.Column("resource", sa.Text(), nullable=False),
+        sa.Column("created_at", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("expires_at", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("used_at", sa.BigInteger(), autoincrement=False, nullable=True),
+        sa.Column("failed_attempts", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.ForeignKeyConstraint(
+            ["connection_id"], ["connections.id"], name=op.f("fk_authorization_codes_connection_id")
+        ),
+        sa.PrimaryKeyConstraint("fingerprint", name=op.f("pk_authorization_codes")),
+        sqlite_with_rowid=True,
+    )
+    op.create_table(
+        "refresh_tokens",
+        sa.Column("fingerprint", sa.Text(), nullable=False),
+        sa.Column("connection_id", sa.Text(), nullable=False),
+        sa.Column("tenant_id", sa.Text(), nullable=False),
+        sa.Column("client_id", sa.Text(), nullable=False),
+        sa.Column("kid", sa.Text(), nullable=False),
+        sa.Column("parent", sa.Text(), nullable=True),
+        sa.Column("created_at", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("expires_at", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("used_at", sa.BigInteger(), autoincrement=False, nullable=True),
+        sa.ForeignKeyConstraint(["connection_id"], ["connections.id"], name=op.f("fk_refresh_tokens_connection_id")),
+        sa.PrimaryKeyConstraint("fingerprint", name=op.f("pk_refresh_tokens")),
+        sqlite_with_rowid=True,
+    )
 
 
 _SQLITE = (
     """INSERT INTO revisions (scope, value) VALUES ('', 0)""",
     """CREATE TRIGGER stamp_users_insert AFTER INSERT ON users BEGIN UPDATE revisions SET value = random() WHERE scope = ''; END""",
-    """CREATE TRIGGER stamp_users_update AFTER UPDATE OF id, email, name, kind, status, created_at ON users BEGIN UPDATE revisions SET value = random() WHERE scope = ''; END""",
+    """CREATE TRIGGER stamp_users_update AFTER UPDATE OF id, email, name, kind, status, created_at, deleted_at ON users BEGIN UPDATE revisions SET value = random() WHERE scope = ''; END""",
     """CREATE TRIGGER stamp_users_delete AFTER DELETE ON users BEGIN UPDATE revisions SET value = random() WHERE scope = ''; END""",
     """CREATE TRIGGER stamp_servers_insert AFTER INSERT ON servers BEGIN UPDATE revisions SET value = random() WHERE scope = ''; END""",
     """CREATE TRIGGER stamp_servers_update AFTER UPDATE ON servers BEGIN UPDATE revisions SET value = random() WHERE scope = ''; END""",
@@ -681,7 +1097,7 @@ _SQLITE = (
     """CREATE TRIGGER stamp_permission_catalogue_insert AFTER INSERT ON permission_catalogue BEGIN UPDATE revisions SET value = random() WHERE scope = ''; END""",
     """CREATE TRIGGER stamp_permission_catalogue_update AFTER UPDATE ON permission_catalogue BEGIN UPDATE revisions SET value = random() WHERE scope = ''; END""",
     """CREATE TRIGGER stamp_permission_catalogue_delete AFTER DELETE ON permission_catalogue BEGIN UPDATE revisions SET value = random() WHERE scope = ''; END""",
-    """CREATE TRIGGER stamp_clients_update AFTER UPDATE OF id, kind, name, redirect_uris, grant_types, auth_method, scope_limit, client_uri, metadata, jwks, jwks_uri, service_account, service_tenant, id_token_signed_response_alg, post_logout_redirect_uris, introspects, access_ttl, status, created_at, canonical_key ON clients BEGIN UPDATE revisions SET value = random() WHERE scope = ''; END""",
+    """CREATE TRIGGER stamp_clients_update AFTER UPDATE OF id, kind, name, redirect_uris, grant_types, auth_method, scope_limit, client_uri, metadata, jwks, jwks_uri, service_account, service_tenant, id_token_signed_response_alg, post_logout_redirect_uris, introspects, access_ttl, tenant_id, owner_id, resources, deleted_at, status, created_at, canonical_key ON clients BEGIN UPDATE revisions SET value = random() WHERE scope = ''; END""",
     """CREATE TRIGGER stamp_clients_delete AFTER DELETE ON clients BEGIN UPDATE revisions SET value = random() WHERE scope = ''; END""",
     """CREATE TRIGGER stamp_signing_keys_insert AFTER INSERT ON signing_keys BEGIN UPDATE revisions SET value = random() WHERE scope = ''; END""",
     """CREATE TRIGGER stamp_signing_keys_update AFTER UPDATE ON signing_keys BEGIN UPDATE revisions SET value = random() WHERE scope = ''; END""",
@@ -715,8 +1131,11 @@ _SQLITE = (
     """CREATE TRIGGER stamp_connections_update AFTER UPDATE OF id, tenant_id, user_id, client_id, server_id, resource, scopes, declined, asked, identity, authenticated_at, resources, redirect_uri, browser, created_at, expires_at, activated_at, revoked_at ON connections BEGIN UPDATE revisions SET value = random() WHERE scope IN (OLD.tenant_id, NEW.tenant_id); END""",
     """CREATE TRIGGER stamp_connections_delete AFTER DELETE ON connections BEGIN UPDATE revisions SET value = random() WHERE scope IN (OLD.tenant_id); END""",
     """CREATE TRIGGER stamp_api_keys_insert AFTER INSERT ON api_keys BEGIN UPDATE revisions SET value = random() WHERE scope IN (NEW.tenant_id); END""",
-    """CREATE TRIGGER stamp_api_keys_update AFTER UPDATE OF id, tenant_id, user_id, created_by, name, prefix, last_four, fingerprint, scopes, resources, created_at, expires_at, revoked_at ON api_keys BEGIN UPDATE revisions SET value = random() WHERE scope IN (OLD.tenant_id, NEW.tenant_id); END""",
+    """CREATE TRIGGER stamp_api_keys_update AFTER UPDATE OF id, tenant_id, user_id, created_by, name, prefix, last_four, fingerprint, scopes, resources, servers, networks, created_at, expires_at, rotated_at, rotated_by, disabled_at, disabled_by, revoked_at ON api_keys BEGIN UPDATE revisions SET value = random() WHERE scope IN (OLD.tenant_id, NEW.tenant_id); END""",
     """CREATE TRIGGER stamp_api_keys_delete AFTER DELETE ON api_keys BEGIN UPDATE revisions SET value = random() WHERE scope IN (OLD.tenant_id); END""",
+    """CREATE TRIGGER stamp_old_key_secrets_insert AFTER INSERT ON old_key_secrets BEGIN UPDATE revisions SET value = random() WHERE scope IN (NEW.tenant_id); END""",
+    """CREATE TRIGGER stamp_old_key_secrets_update AFTER UPDATE ON old_key_secrets BEGIN UPDATE revisions SET value = random() WHERE scope IN (OLD.tenant_id, NEW.tenant_id); END""",
+    """CREATE TRIGGER stamp_old_key_secrets_delete AFTER DELETE ON old_key_secrets BEGIN UPDATE revisions SET value = random() WHERE scope IN (OLD.tenant_id); END""",
     """CREATE TRIGGER stamp_tenants_insert AFTER INSERT ON tenants BEGIN INSERT INTO revisions SELECT NEW.id, 0 WHERE NOT EXISTS (SELECT 1 FROM revisions WHERE scope = NEW.id); UPDATE revisions SET value = random() WHERE scope IN (NEW.id); END""",
     """CREATE TRIGGER stamp_tenants_update AFTER UPDATE ON tenants BEGIN UPDATE revisions SET value = random() WHERE scope IN (OLD.id, NEW.id); END""",
     """CREATE TRIGGER stamp_tenants_delete AFTER DELETE ON tenants BEGIN UPDATE revisions SET value = random() WHERE scope IN (OLD.id); END""",
@@ -750,7 +1169,7 @@ BEGIN
   RETURN NULL;
 END $$""",
     """CREATE TRIGGER stamp_users_insert AFTER INSERT ON users FOR EACH STATEMENT EXECUTE FUNCTION doorward_stamp_all()""",
-    """CREATE TRIGGER stamp_users_update AFTER UPDATE OF id, email, name, kind, status, created_at ON users FOR EACH STATEMENT EXECUTE FUNCTION doorward_stamp_all()""",
+    """CREATE TRIGGER stamp_users_update AFTER UPDATE OF id, email, name, kind, status, created_at, deleted_at ON users FOR EACH STATEMENT EXECUTE FUNCTION doorward_stamp_all()""",
     """CREATE TRIGGER stamp_users_delete AFTER DELETE ON users FOR EACH STATEMENT EXECUTE FUNCTION doorward_stamp_all()""",
     """CREATE TRIGGER stamp_servers_insert AFTER INSERT ON servers FOR EACH STATEMENT EXECUTE FUNCTION doorward_stamp_all()""",
     """CREATE TRIGGER stamp_servers_update AFTER UPDATE ON servers FOR EACH STATEMENT EXECUTE FUNCTION doorward_stamp_all()""",
@@ -770,7 +1189,7 @@ END $$""",
     """CREATE TRIGGER stamp_permission_catalogue_insert AFTER INSERT ON permission_catalogue FOR EACH STATEMENT EXECUTE FUNCTION doorward_stamp_all()""",
     """CREATE TRIGGER stamp_permission_catalogue_update AFTER UPDATE ON permission_catalogue FOR EACH STATEMENT EXECUTE FUNCTION doorward_stamp_all()""",
     """CREATE TRIGGER stamp_permission_catalogue_delete AFTER DELETE ON permission_catalogue FOR EACH STATEMENT EXECUTE FUNCTION doorward_stamp_all()""",
-    """CREATE TRIGGER stamp_clients_update AFTER UPDATE OF id, kind, name, redirect_uris, grant_types, auth_method, scope_limit, client_uri, metadata, jwks, jwks_uri, service_account, service_tenant, id_token_signed_response_alg, post_logout_redirect_uris, introspects, access_ttl, status, created_at, canonical_key ON clients FOR EACH STATEMENT EXECUTE FUNCTION doorward_stamp_all()""",
+    """CREATE TRIGGER stamp_clients_update AFTER UPDATE OF id, kind, name, redirect_uris, grant_types, auth_method, scope_limit, client_uri, metadata, jwks, jwks_uri, service_account, service_tenant, id_token_signed_response_alg, post_logout_redirect_uris, introspects, access_ttl, tenant_id, owner_id, resources, deleted_at, status, created_at, canonical_key ON clients FOR EACH STATEMENT EXECUTE FUNCTION doorward_stamp_all()""",
     """CREATE TRIGGER stamp_clients_delete AFTER DELETE ON clients FOR EACH STATEMENT EXECUTE FUNCTION doorward_stamp_all()""",
     """CREATE TRIGGER stamp_signing_keys_insert AFTER INSERT ON signing_keys FOR EACH STATEMENT EXECUTE FUNCTION doorward_stamp_all()""",
     """CREATE TRIGGER stamp_signing_keys_update AFTER UPDATE ON signing_keys FOR EACH STATEMENT EXECUTE FUNCTION doorward_stamp_all()""",
@@ -804,8 +1223,11 @@ END $$""",
     """CREATE TRIGGER stamp_connections_update AFTER UPDATE OF id, tenant_id, user_id, client_id, server_id, resource, scopes, declined, asked, identity, authenticated_at, resources, redirect_uri, browser, created_at, expires_at, activated_at, revoked_at ON connections FOR EACH ROW EXECUTE FUNCTION doorward_stamp_row()""",
     """CREATE TRIGGER stamp_connections_delete AFTER DELETE ON connections FOR EACH ROW EXECUTE FUNCTION doorward_stamp_row()""",
     """CREATE TRIGGER stamp_api_keys_insert AFTER INSERT ON api_keys FOR EACH ROW EXECUTE FUNCTION doorward_stamp_row()""",
-    """CREATE TRIGGER stamp_api_keys_update AFTER UPDATE OF id, tenant_id, user_id, created_by, name, prefix, last_four, fingerprint, scopes, resources, created_at, expires_at, revoked_at ON api_keys FOR EACH ROW EXECUTE FUNCTION doorward_stamp_row()""",
+    """CREATE TRIGGER stamp_api_keys_update AFTER UPDATE OF id, tenant_id, user_id, created_by, name, prefix, last_four, fingerprint, scopes, resources, servers, networks, created_at, expires_at, rotated_at, rotated_by, disabled_at, disabled_by, revoked_at ON api_keys FOR EACH ROW EXECUTE FUNCTION doorward_stamp_row()""",
     """CREATE TRIGGER stamp_api_keys_delete AFTER DELETE ON api_keys FOR EACH ROW EXECUTE FUNCTION doorward_stamp_row()""",
+    """CREATE TRIGGER stamp_old_key_secrets_insert AFTER INSERT ON old_key_secrets FOR EACH ROW EXECUTE FUNCTION doorward_stamp_row()""",
+    """CREATE TRIGGER stamp_old_key_secrets_update AFTER UPDATE ON old_key_secrets FOR EACH ROW EXECUTE FUNCTION doorward_stamp_row()""",
+    """CREATE TRIGGER stamp_old_key_secrets_delete AFTER DELETE ON old_key_secrets FOR EACH ROW EXECUTE FUNCTION doorward_stamp_row()""",
     """CREATE TRIGGER stamp_tenants_insert AFTER INSERT ON tenants FOR EACH ROW EXECUTE FUNCTION doorward_stamp_tenant()""",
     """CREATE TRIGGER stamp_tenants_update AFTER UPDATE ON tenants FOR EACH ROW EXECUTE FUNCTION doorward_stamp_tenant()""",
     """CREATE TRIGGER stamp_tenants_delete AFTER DELETE ON tenants FOR EACH ROW EXECUTE FUNCTION doorward_stamp_tenant()""",

@@ -1,0 +1,1 @@
+"""People's own accounts at servers behind the gateway: we are the OAuth client there (decision 0057)."""
