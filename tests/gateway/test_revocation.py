@@ -8,7 +8,7 @@ import json
 import os
 import random
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sized
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -240,6 +240,14 @@ class Caller:
         self._writer.close()
 
 
+async def come(calls: Sized, dice: random.Random, most: int) -> None:
+    """Wait for a moment and for some more calls: how long they take is the machine's business."""
+    enough = min(len(calls) + int(dice.random() ** 3 * most), CALLS)
+    await asyncio.sleep(dice.random() * 0.003)
+    while len(calls) < enough:  # noqa: ASYNC110  (nothing tells it but the count)
+        await asyncio.sleep(0.001)
+
+
 @pytest.mark.requirement("security/N11")
 async def test_K25_no_call_that_begins_after_a_change_is_done_by_what_was_before(
     deployed: tuple[World, str], recorder: Recorder
@@ -254,13 +262,6 @@ async def test_K25_no_call_that_begins_after_a_change_is_done_by_what_was_before
     calls: dict[str, tuple[str, float, float]] = {}
     changes = 0
 
-    async def calls_come(most: int) -> None:
-        """Wait for a moment and for some more calls: how long they take is the machine's business."""
-        enough = min(len(calls) + int(dice.random() ** 3 * most), CALLS)
-        await asyncio.sleep(dice.random() * 0.003)
-        while len(calls) < enough:  # noqa: ASYNC110  (nothing tells it but the count)
-            await asyncio.sleep(0.001)
-
     async def change() -> None:
         nonlocal changes
         while len(calls) < CALLS:
@@ -268,7 +269,7 @@ async def test_K25_no_call_that_begins_after_a_change_is_done_by_what_was_before
             case, database = CASES[name], dice.choice((world.database, second))
             await database.write(case.take)
             taken = loop.time()
-            await calls_come(40)
+            await come(calls, dice, 40)
             given = loop.time()
             for who in case.hits:
                 times[who].gone.append((taken, given))
@@ -280,7 +281,7 @@ async def test_K25_no_call_that_begins_after_a_change_is_done_by_what_was_before
             else:
                 for who in case.hits:
                     tokens[who] = await credential(world, who)
-            await calls_come(12)
+            await come(calls, dice, 12)
 
     async def ask(number: int) -> None:
         caller = Caller(world, chunked=number % 2 == 1)
