@@ -25,7 +25,24 @@ def test_every_command_has_help_with_an_example(commands: Commands, command: tup
 def test_help_loads_no_command() -> None:
     code = "import sys, doorward.cli.main; print(*[m for m in sys.modules if m.startswith(('doorward.cli', 'sqlalchemy'))])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.split() == ["doorward.cli", "doorward.cli.errors", "doorward.cli.main"]
+    assert done.stdout.split() == ["doorward.cli", "doorward.cli.errors", "doorward.cli.loading", "doorward.cli.main"]
+
+
+def test_a_start_loads_nothing_that_only_some_deployments_use() -> None:
+    spared = ("webauthn", "yaml", "psycopg", "sqlalchemy.dialects.postgresql", "alembic", "redis")
+    code = f"import sys, doorward.bootstrap.program; print(*[m for m in sys.modules if m in {spared}])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == []
+
+
+def test_loading_looks_for_no_garbage_and_walks_what_is_loaded_never_again() -> None:
+    code = (
+        "import gc\nfrom doorward.cli.loading import loading\nbefore = gc.get_freeze_count()\n"
+        "with loading():\n    within = gc.isenabled()\n    import doorward.settings\n"
+        "print(within, gc.isenabled(), gc.get_freeze_count() > before + 1000)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["False", "True", "True"]
 
 
 def test_the_program_answers_in_a_process_of_its_own() -> None:

@@ -9,7 +9,8 @@ from tests.provisioning.deployment import Deployment, parsed_from
 
 from doorward.cli.apply import EXAMPLE
 from doorward.provisioning.parse import parse
-from doorward.provisioning.reading import DocumentError, read_yaml
+from doorward.provisioning.reading import DocumentError
+from doorward.provisioning.reading_yaml import read_yaml
 from support.tree import ROOT
 
 pytestmark = pytest.mark.anyio

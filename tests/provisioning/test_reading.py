@@ -8,7 +8,8 @@ import pytest
 from doorward.model import ClientAuthMethod, OwnerKind, ResourceArgument, RuleKind, Status
 from doorward.provisioning.document import Document
 from doorward.provisioning.parse import parse
-from doorward.provisioning.reading import MAX_CHARACTERS, DocumentError, read_json, read_yaml
+from doorward.provisioning.reading import MAX_CHARACTERS, DocumentError, read_json
+from doorward.provisioning.reading_yaml import read_yaml
 
 
 def fault(document: Any) -> str:

@@ -21,6 +21,7 @@ from alembic.script import ScriptDirectory
 from doorward.storage import hot, migrate, schema, triggers
 from doorward.storage.database import NotReady
 from doorward.storage.opening import open_database
+from doorward.storage.schema import per_dialect
 from doorward.storage.statements import POSTGRESQL, SQLITE, Statement
 
 OURS = "SELECT name, sql FROM sqlite_master WHERE type = 'trigger' ORDER BY name"
@@ -41,7 +42,7 @@ def _schema_of(base: str, name: str) -> Iterator[psycopg.Connection]:
 
 
 def _create_from_schema(connection: sa.Connection, dialect: str) -> None:
-    schema.metadata.create_all(connection)
+    per_dialect.metadata.create_all(connection)
     for statement in triggers.trigger_ddl(dialect):
         connection.exec_driver_sql(statement)
 
@@ -59,7 +60,7 @@ def test_the_newest_migration_is_the_one_that_start_up_expects() -> None:
 def test_on_sqlite_the_migrations_make_the_schema(sqlite_url: str) -> None:
     migrated = sa.create_engine(f"sqlite:///{sqlite_url.removeprefix('sqlite://')}")
     with migrated.connect() as connection:
-        assert compare_metadata(MigrationContext.configure(connection), schema.metadata) == []
+        assert compare_metadata(MigrationContext.configure(connection), per_dialect.metadata) == []
         ours = [tuple(row) for row in connection.exec_driver_sql(OURS)]
         tables = _create_tables(connection)
     fresh = sa.create_engine("sqlite://")
@@ -85,7 +86,7 @@ def test_on_postgresql_the_migrations_make_the_schema(postgres_schema: str, post
     with psycopg.connect(postgres_url, options=f"-c search_path={name}") as connection:
         engine = sa.create_engine("postgresql+psycopg://", creator=lambda: connection, poolclass=sa.StaticPool)
         with engine.connect() as wrapped:
-            assert compare_metadata(MigrationContext.configure(wrapped), schema.metadata) == []
+            assert compare_metadata(MigrationContext.configure(wrapped), per_dialect.metadata) == []
             migrated = [tuple(row) for row in wrapped.exec_driver_sql(THEIRS)]
     other = f"fresh_{os.getpid()}"
     with _schema_of(postgres_url, other) as connection:
@@ -130,6 +131,7 @@ def test_a_new_file_is_private_and_a_known_one_needs_no_alembic(tmp_path: Path) 
     program = f"""
 import asyncio, os, sys
 from doorward.storage.opening import open_database
+from doorward.storage.schema import per_dialect
 from doorward.storage import keys
 async def main():
     database = open_database("sqlite://{path}", create=True)

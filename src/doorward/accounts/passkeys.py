@@ -2,37 +2,23 @@
 
 All are discoverable (nobody types a name) and verify their person (PIN, finger, face): one is a whole proof. What
 comes from a browser is never trusted further than its signature; whatever a parser makes of it, the answer is no.
+``ceremonies`` is loaded when the first passkey is asked for: its library takes fifty milliseconds of a start.
 """
 
-import base64
-import binascii
 import json
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any, Final
-
-from webauthn import (
-    generate_authentication_options,
-    generate_registration_options,
-    options_to_json,
-    verify_authentication_response,
-    verify_registration_response,
-)
-from webauthn.helpers.structs import (
-    AuthenticatorSelectionCriteria,
-    PublicKeyCredentialDescriptor,
-    ResidentKeyRequirement,
-    UserVerificationRequirement,
-)
 
 from doorward import audit
 from doorward.accounts import notices
 from doorward.accounts.entering import Entering, SignedIn, refuse
 from doorward.accounts.identity_list import OnlyWayIn, can_still_come
 from doorward.accounts.passkey_challenges import Challenge, Challenges, Purpose
+from doorward.accounts.passkey_site import Site
 from doorward.accounts.sessions import Came
 from doorward.credentials.api_keys import is_plain_name
-from doorward.credentials.secret import base64url
+from doorward.credentials.secret import base64url, from_base64url
 from doorward.model import Entropy, Instant, Passkey, User, UserId
 from doorward.storage import accounts, identities
 from doorward.storage import passkeys as stored
@@ -45,15 +31,6 @@ MAX_ANSWER: Final = 16 * 1024
 _NAMELESS: Final = "Passkey"
 _ID_BYTES: Final = 12
 _TRANSPORTS: Final = frozenset({"usb", "nfc", "ble", "smart-card", "hybrid", "internal", "cable"})
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Site:
-    """Who we are to a browser: made of the public URL, never of a Host header."""
-
-    host: str
-    origin: str
-    name: str = "Doorward"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,31 +67,22 @@ class Passkeys:
 
     async def ask_to_add(self, user: User, browser: str) -> Asked:
         """Return what makes a new passkey of ``user``, on a device that has none of theirs yet."""
+        from doorward.accounts import ceremonies  # noqa: PLC0415
+
         known = await self._database.read(lambda reader: stored.passkeys_of_user(reader, user.id))
         challenge, sealed = self._challenges.make(Purpose.ADD, browser, user_id=user.id, now=self._now())
-        options = generate_registration_options(
-            rp_id=self._site.host, rp_name=self._site.name, user_id=user.id.encode(), user_name=user.email,
-            user_display_name=user.name, challenge=_bytes(challenge.text),
-            authenticator_selection=AuthenticatorSelectionCriteria(
-                resident_key=ResidentKeyRequirement.REQUIRED, require_resident_key=True,
-                user_verification=UserVerificationRequirement.REQUIRED,
-            ),
-            exclude_credentials=[PublicKeyCredentialDescriptor(id=_bytes(each.credential_id)) for each in known],
-        )  # fmt: skip
-        return Asked(options=json.loads(options_to_json(options)), challenge=sealed)
+        options = ceremonies.to_add(self._site, user, challenge.text, known)
+        return Asked(options=options, challenge=sealed)
 
     async def ask(self, purpose: Purpose, browser: str, user: User | None = None) -> Asked:
         """Return what asks for a passkey: anybody's to sign in, one of ``user``'s to confirm."""
+        from doorward.accounts import ceremonies  # noqa: PLC0415
+
         challenge, sealed = self._challenges.make(
             purpose, browser, user_id=None if user is None else user.id, now=self._now()
         )
         known = [] if user is None else await self.of(user)
-        options = generate_authentication_options(
-            rp_id=self._site.host, challenge=_bytes(challenge.text),
-            user_verification=UserVerificationRequirement.REQUIRED,
-            allow_credentials=[PublicKeyCredentialDescriptor(id=_bytes(each.credential_id)) for each in known],
-        )  # fmt: skip
-        return Asked(options=json.loads(options_to_json(options)), challenge=sealed)
+        return Asked(options=ceremonies.to_prove(self._site, challenge.text, known), challenge=sealed)
 
     async def of(self, user: User) -> list[Passkey]:
         """Return the passkeys that this person can use."""
@@ -150,23 +118,21 @@ class Passkeys:
 
     def made(self, sealed: str, answer: str, browser: str | None, user: User) -> tuple[Challenge, Passkey] | None:
         """Return the passkey that a browser made, not stored yet; None where its answer does not fit."""
+        from doorward.accounts import ceremonies  # noqa: PLC0415
+
         now = self._now()
         challenge = self._challenges.open(sealed, Purpose.ADD, browser, user_id=user.id, now=now)
         said = _said(answer)
         if challenge is None or said is None:
             return None
-        try:
-            made = verify_registration_response(
-                credential=said, expected_challenge=_bytes(challenge.text), expected_rp_id=self._site.host,
-                expected_origin=self._site.origin, require_user_verification=True,
-            )  # fmt: skip
-        except Exception:  # noqa: BLE001  (a hostile answer can make its parsers raise anything; all of it means no)
+        made = ceremonies.made(self._site, challenge.text, said)
+        if made is None:
             return None
         return challenge, Passkey(
             id=f"pk_{base64url(self._entropy(_ID_BYTES))}",
             user_id=user.id,
-            credential_id=base64url(made.credential_id),
-            public_key=base64url(made.credential_public_key),
+            credential_id=made.credential_id,
+            public_key=made.public_key,
             sign_count=made.sign_count,
             transports=_transports(said),
             name=_NAMELESS,
@@ -174,6 +140,8 @@ class Passkeys:
         )
 
     async def _used(self, challenge: Challenge, answer: str) -> _Used | None:
+        from doorward.accounts import ceremonies  # noqa: PLC0415
+
         said = _said(answer)
         name = None if said is None else said.get("id")
         if said is None or not isinstance(name, str) or not name.isascii():
@@ -181,16 +149,8 @@ class Passkeys:
         passkey = await self._database.read(lambda reader: stored.passkey_by_credential(reader, name))
         if passkey is None or passkey.disabled_at is not None or _handle(said) != passkey.user_id:
             return None
-        try:
-            fits = verify_authentication_response(
-                credential=said, expected_challenge=_bytes(challenge.text), expected_rp_id=self._site.host,
-                expected_origin=self._site.origin, credential_public_key=_bytes(passkey.public_key),
-                # The library looks at the counter before the signature: anybody could then make a passkey look copied.
-                credential_current_sign_count=0, require_user_verification=True,
-            )  # fmt: skip
-        except Exception:  # noqa: BLE001  (as above)
-            return None
-        return _Used(passkey=passkey, sign_count=fits.new_sign_count)
+        sign_count = ceremonies.proven(self._site, challenge.text, passkey, said)
+        return None if sign_count is None else _Used(passkey=passkey, sign_count=sign_count)
 
     def _count(self, tx: Transaction, challenge: Challenge, used: _Used, now: Instant) -> bool:
         """Take an answer once. A counter that did not go on means two of it: then it lets nobody in any more."""
@@ -265,7 +225,7 @@ def _handle(said: dict[str, Any]) -> str | None:
     """Return whom the authenticator takes the passkey for: discoverable ones always say it (WebAuthn section 7.2)."""
     handle = said["response"].get("userHandle")
     try:
-        return _bytes(handle).decode() if isinstance(handle, str) else None
+        return from_base64url(handle).decode() if isinstance(handle, str) else None
     except ValueError:
         return None
 
@@ -275,10 +235,3 @@ def _transports(said: dict[str, Any]) -> tuple[str, ...]:
     return tuple(sorted(_TRANSPORTS.intersection(each for each in found if isinstance(each, str)))) if isinstance(
         found, list
     ) else ()  # fmt: skip
-
-
-def _bytes(text: str) -> bytes:
-    try:
-        return base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
-    except binascii.Error as wrong:
-        raise ValueError(text) from wrong

@@ -4,7 +4,8 @@ from ipaddress import ip_address
 from urllib.parse import urlsplit
 
 from doorward.accounts.passkey_challenges import Challenges
-from doorward.accounts.passkeys import Passkeys, Site
+from doorward.accounts.passkey_site import Site
+from doorward.accounts.passkeys import Passkeys
 from doorward.bootstrap.shared import Shared
 
 

@@ -10,7 +10,8 @@ from doorward.cli.options import deployment, settings_of, with_core
 from doorward.provisioning.apply import Applied, check_passwords, execute, plan
 from doorward.provisioning.document import Document
 from doorward.provisioning.parse import parse
-from doorward.provisioning.reading import MAX_CHARACTERS, Place, read_json, read_yaml, refuse
+from doorward.provisioning.reading import MAX_CHARACTERS, Place, read_json, refuse
+from doorward.provisioning.reading_yaml import read_yaml
 
 if TYPE_CHECKING:
     from doorward.bootstrap.core import Core

@@ -9,6 +9,7 @@ import click
 from typing_extensions import override
 
 from doorward.cli.errors import report
+from doorward.cli.loading import loading
 
 COMMANDS: Final = {
     "demo": ("doorward.cli.demo:demo", "Try everything: an example MCP server, tenants, people and keys."),
@@ -57,7 +58,8 @@ class Doorward(click.Group):
         if cmd_name not in COMMANDS:
             return None
         module, _, name = COMMANDS[cmd_name][0].partition(":")
-        command: click.Command = getattr(importlib.import_module(module), name)
+        with loading():
+            command: click.Command = getattr(importlib.import_module(module), name)
         return command
 
     @override

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
+from doorward.cli.loading import loading
 from doorward.cli.options import deployment, settings_of, stdio_command
 
 if TYPE_CHECKING:
@@ -25,7 +26,8 @@ def serve(config: Path | None, data: Path | None, port: int | None, stdio: str |
     settings = settings_of(config, data)
     if port is not None:
         settings = replace(settings, server=replace(settings.server, port=port))
-    from doorward.bootstrap import program  # noqa: PLC0415  (`--help` needs none of it)
+    with loading():
+        from doorward.bootstrap import program  # noqa: PLC0415  (`--help` needs none of it)
 
     if stdio is not None:
         _declare(settings, stdio)

@@ -5,10 +5,12 @@ made with, and the revision is read before the rows, so that old keys can never 
 """
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
+from cryptography.hazmat.primitives.asymmetric import rsa
 from joserfc.jwk import ECKey, RSAKey
+from joserfc.util import base64_to_int
 
 from doorward.credentials.signing_keys import ES256, SigningKey, SigningKeys
 from doorward.model import Instant, TenantId
@@ -74,4 +76,15 @@ def load(reader: Reader, *, sealer: Sealer, known: Sequence[SigningKey] = ()) ->
 
 def _open(row: stored.SigningKeyRow, sealer: Sealer) -> ECKey | RSAKey:
     members = json.loads(sealer.open(SEAL_LABEL, row.sealed_private.decode(), aad=row.kid.encode()))
-    return ECKey.import_key(members) if row.algorithm == ES256 else RSAKey.import_key(members)
+    return ECKey.import_key(members) if row.algorithm == ES256 else RSAKey.import_key(_rsa(members))
+
+
+def _rsa(members: Mapping[str, str]) -> rsa.RSAPrivateKey:
+    """Return an RSA key from its JWK members (RFC 7518 section 6.3).
+
+    Whether its primes are primes was checked when it was made, and the seal says that it is that one: checking it
+    again took 65 ms of each start.
+    """
+    n, e, d, p, q, dp, dq, qi = (base64_to_int(members[name]) for name in ("n", "e", "d", "p", "q", "dp", "dq", "qi"))
+    numbers = rsa.RSAPrivateNumbers(p, q, d, dp, dq, qi, rsa.RSAPublicNumbers(e, n))
+    return numbers.private_key(unsafe_skip_rsa_key_validation=True)

@@ -111,6 +111,11 @@ def base64url(raw: bytes) -> str:
     return base64.urlsafe_b64encode(raw).rstrip(b"=").decode()
 
 
+def from_base64url(text: str) -> bytes:
+    """Return the bytes of unpadded base64url, strictly. Raises ``ValueError``."""
+    return base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
+
+
 def _sealed(text: str) -> str:
     return text + _checksum(text)
 

@@ -1,15 +1,13 @@
-"""Reading a YAML or JSON document strictly: every fault is named with its place, its cause and its fix.
+"""Reading a document strictly: every fault is named with its place, its cause and its fix.
 
-Refused rather than guessed: unknown and repeated keys, values of another type, YAML's anchors and merges (a small file
-could stand for a huge one), and anything larger than ``MAX_CHARACTERS``.
+Refused rather than guessed: unknown and repeated keys, values of another type, and anything larger than
+``MAX_CHARACTERS``.
 """
 
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Final, Never
-
-import yaml
 
 MAX_CHARACTERS: Final = 4 * 1024 * 1024
 
@@ -23,21 +21,9 @@ def refuse(path: str, cause: str, fix: str) -> Never:
     raise DocumentError(f"{path or 'document'}: {cause}. {fix}.")
 
 
-def read_yaml(text: str) -> "Place":
-    """Return the root of a YAML document. Raises ``DocumentError``."""
-    _check_size(text)
-    try:
-        return Place("", _plain(text))
-    except yaml.MarkedYAMLError as wrong:
-        mark = wrong.problem_mark
-        refuse(f"line {mark.line + 1}" if mark else "", f"not YAML ({wrong.problem})", "Mend this line")
-    except (yaml.YAMLError, ValueError, RecursionError) as wrong:
-        refuse("", f"not YAML ({type(wrong).__name__})", "Check the file")
-
-
 def read_json(text: str) -> "Place":
     """Return the root of a JSON document (RFC 8259). Raises ``DocumentError``."""
-    _check_size(text)
+    check_size(text)
     try:
         return Place("", json.loads(text, object_pairs_hook=_once))
     except json.JSONDecodeError as wrong:
@@ -46,7 +32,8 @@ def read_json(text: str) -> "Place":
         refuse("", f"not JSON ({type(wrong).__name__})", "Check the file")
 
 
-def _check_size(text: str) -> None:
+def check_size(text: str) -> None:
+    """Refuse what is too long to be read. Raises ``DocumentError``."""
     if len(text) > MAX_CHARACTERS:
         refuse("", f"longer than {MAX_CHARACTERS} characters", "Apply it in several files")
 
@@ -94,42 +81,6 @@ class Place:
     def _expected(self, what: str) -> Never:
         kinds = {dict: "keys and values", list: "a list", str: "a text", bool: "true or false", type(None): "nothing"}
         self.refuse(f"found {kinds.get(type(self.value), type(self.value).__name__)}", f"Write {what}")
-
-
-def _plain(text: str) -> Any:
-    """Return YAML's plain data. Nothing may stand for something else, and each key is there once."""
-    loader = yaml.SafeLoader(text)
-    try:
-        root = loader.get_single_node()
-        if root is None:
-            return None
-        _check_node(root, set())
-        return loader.construct_document(root)
-    finally:
-        loader.dispose()
-
-
-def _check_node(node: yaml.Node, seen: set[int]) -> None:
-    if id(node) in seen:
-        raise yaml.MarkedYAMLError(problem="anchors and aliases are not used here", problem_mark=node.start_mark)
-    seen.add(id(node))
-    if isinstance(node, yaml.SequenceNode):
-        for item in node.value:
-            _check_node(item, seen)
-    elif isinstance(node, yaml.MappingNode):
-        _check_keys([key for key, _ in node.value])
-        for _, value in node.value:
-            _check_node(value, seen)
-
-
-def _check_keys(keys: list[yaml.Node]) -> None:
-    names: set[str] = set()
-    for key in keys:
-        if not isinstance(key, yaml.ScalarNode) or key.tag != "tag:yaml.org,2002:str":
-            raise yaml.MarkedYAMLError(problem="a key is not a plain text", problem_mark=key.start_mark)
-        if key.value in names:
-            raise yaml.MarkedYAMLError(problem=f"key {key.value[:80]!r} is repeated", problem_mark=key.start_mark)
-        names.add(key.value)
 
 
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

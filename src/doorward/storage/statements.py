@@ -4,27 +4,20 @@ Every statement is a constant of its module. Compiling costs 70 µs and building
 a statement that is built at each call would cost more than the database.
 """
 
+import importlib
 import re
 from collections import namedtuple
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import cache, partial
 from typing import Any, Final, Protocol
 
 import sqlalchemy as sa
-from sqlalchemy.dialects.postgresql import insert as postgresql_insert
-from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
-from sqlalchemy.dialects.sqlite import insert as sqlite_insert
-from sqlalchemy.dialects.sqlite.pysqlite import SQLiteDialect_pysqlite
 from sqlalchemy.engine import Dialect
 from sqlalchemy.sql.expression import ClauseElement
 from typing_extensions import override
 
 SQLITE: Final = "sqlite"
 POSTGRESQL: Final = "postgresql"
-
-DIALECTS: Final[Mapping[str, Dialect]] = {
-    SQLITE: SQLiteDialect_pysqlite(paramstyle="named"),
-    POSTGRESQL: PGDialect_psycopg(),  # type: ignore[no-untyped-call]
-}
 
 Params = Mapping[str, object]
 Placed = tuple[object, ...]
@@ -66,6 +59,10 @@ class Plan:
         return [make(row) for row in found]
 
 
+Source = ClauseElement | str | Callable[[], ClauseElement]
+"""What a statement is compiled from; called for when it is first run, where building it loads a dialect."""
+
+
 class Statement:
     """A statement of either dialect. ``columns`` are those that an INSERT or UPDATE sets from parameters.
 
@@ -74,13 +71,11 @@ class Statement:
 
     __slots__ = ("_columns", "_plans", "_sources")
 
-    def __init__(
-        self, source: ClauseElement | str | Mapping[str, ClauseElement | str], columns: Sequence[str] = ()
-    ) -> None:
+    def __init__(self, source: ClauseElement | str | Mapping[str, Source], columns: Sequence[str] = ()) -> None:
         if isinstance(source, str):
-            self._sources: Mapping[str, ClauseElement | str] = {SQLITE: source, POSTGRESQL: _for_psycopg(source)}
+            self._sources: Mapping[str, Source] = {SQLITE: source, POSTGRESQL: _for_psycopg(source)}
         else:
-            self._sources = source if isinstance(source, Mapping) else dict.fromkeys(DIALECTS, source)
+            self._sources = source if isinstance(source, Mapping) else dict.fromkeys((SQLITE, POSTGRESQL), source)
         self._columns = list(columns) or None
         self._plans: dict[str, Plan] = {}
 
@@ -95,9 +90,29 @@ class Statement:
         source = self._sources[dialect]
         if isinstance(source, str):
             return Plan(source, {})
-        compiled = source.compile(dialect=DIALECTS[dialect], column_keys=self._columns)
+        built = source if isinstance(source, ClauseElement) else source()
+        compiled = built.compile(dialect=_dialect(dialect), column_keys=self._columns)
         constants = {name: value for name, value in compiled.params.items() if value is not None}
         return Plan(str(compiled), constants)
+
+
+# Only the dialect in use is loaded: the other one takes a twentieth of a second of each start.
+@cache
+def _dialect(name: str) -> Dialect:
+    if name == SQLITE:
+        from sqlalchemy.dialects.sqlite.pysqlite import SQLiteDialect_pysqlite  # noqa: PLC0415
+
+        return SQLiteDialect_pysqlite(paramstyle="named")
+    from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg  # noqa: PLC0415
+
+    dialect: Dialect = PGDialect_psycopg()  # type: ignore[no-untyped-call]
+    return dialect
+
+
+def _insert(name: str, table: sa.Table) -> Any:
+    """Return the INSERT of a dialect; both can say ON CONFLICT, in the same words."""
+    dialect: Any = importlib.import_module(f"sqlalchemy.dialects.{name}")
+    return dialect.insert(table)
 
 
 def _for_psycopg(text: str) -> str:
@@ -120,23 +135,29 @@ def insert(table: sa.Table) -> Statement:
 def insert_if_absent(table: sa.Table, *key: sa.Column[Any]) -> Statement:
     """Insert a row, or change nothing where ``key`` is taken (any unique key if none is named)."""
     names = [column.name for column in key] or None
-    return Statement(
-        {
-            SQLITE: sqlite_insert(table).on_conflict_do_nothing(index_elements=names),
-            POSTGRESQL: postgresql_insert(table).on_conflict_do_nothing(index_elements=names),
-        },
-        _names(table),
-    )
+
+    def build(dialect: str) -> ClauseElement:
+        built: ClauseElement = _insert(dialect, table).on_conflict_do_nothing(index_elements=names)
+        return built
+
+    return _of_each(build, table)
 
 
 def upsert(table: sa.Table, key: Sequence[sa.Column[Any]], change: Sequence[sa.Column[Any]]) -> Statement:
     """Insert a row, or set the ``change`` columns of the one that has this ``key``."""
-    sources: dict[str, ClauseElement] = {}
     index = [column.name for column in key]
-    for dialect, statement in ((SQLITE, sqlite_insert(table)), (POSTGRESQL, postgresql_insert(table))):
+
+    def build(dialect: str) -> ClauseElement:
+        statement = _insert(dialect, table)
         changes = {column.name: statement.excluded[column.name] for column in change}
-        sources[dialect] = statement.on_conflict_do_update(index_elements=index, set_=changes)
-    return Statement(sources, _names(table))
+        built: ClauseElement = statement.on_conflict_do_update(index_elements=index, set_=changes)
+        return built
+
+    return _of_each(build, table)
+
+
+def _of_each(build: Callable[[str], ClauseElement], table: sa.Table) -> Statement:
+    return Statement({SQLITE: partial(build, SQLITE), POSTGRESQL: partial(build, POSTGRESQL)}, _names(table))
 
 
 def update(table: sa.Table, change: Sequence[sa.Column[Any]], *where: Any) -> Statement:

@@ -2,7 +2,7 @@
 
 from alembic import context
 
-from doorward.storage.schema import metadata
+from doorward.storage.schema.per_dialect import metadata
 
 context.configure(
     connection=context.config.attributes["connection"],

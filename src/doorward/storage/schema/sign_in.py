@@ -47,13 +47,9 @@ mail_domains = table(
     text("proven_by", null=True),
     number("checked_at", null=True),
     number("missing_since", null=True),
-    # Many may say so, one may prove it.
-    sa.Index(
-        "uq_mail_domains_proven", "domain", unique=True, sqlite_where=sa.text("proven_at IS NOT NULL"),
-        postgresql_where=sa.text("proven_at IS NOT NULL"),
-    ),
     rowid=False,
-)  # fmt: skip
+)
+"""Many may say that a domain is theirs, one may prove it: ``per_dialect``."""
 
 provider_sign_ins = table(
     "provider_sign_ins",
