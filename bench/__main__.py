@@ -20,7 +20,7 @@ from bench.authserver_table import AuthReport
 from bench.deployment import Deployment, deploy
 from bench.keys import KeysReport
 from bench.load import Figures, Work
-from bench.machine import LOAD_CORE, SERVER_CORE, BenchError, Pinned, describe, free_port, start
+from bench.machine import LOAD_CORE, SERVER_CORE, BenchError, Pinned, describe, free_port, settle, start
 from bench.pages import PagesReport
 from bench.table import CROWDED, DIRECT, GATEWAY_PEER, OURS, PEER, Report
 
@@ -210,6 +210,7 @@ def calls(
             for name, (port, key) in targets.items():
                 progress(f"run {turn + 1} of {report.runs}: {kind}, {name}")
                 one = work(method, port, key)
+                settle(pids)
                 found[name][kind].append(
                     load.run(
                         one, connections=connections, seconds=report.seconds, output=output, pids=pids, own=own[name]

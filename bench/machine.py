@@ -14,6 +14,9 @@ LOAD_CORE = 1
 """The load generator and the upstream share the second core: neither may take time from what is measured."""
 
 START_SECONDS = 30
+SETTLE_SECONDS = 5
+REST_SECONDS = 0.6
+"""Longer than the time between two writes of our call log."""
 
 
 class BenchError(Exception):
@@ -135,6 +138,16 @@ def own_cpu_seconds() -> float:
 def ticks_of(pids: Sequence[int]) -> int:
     """Return the ticks used by processes and their living and ended children."""
     return sum(_ticks(pid) for pid in _with_children(pids))
+
+
+def settle(pids: Sequence[int]) -> None:
+    """Wait until these processes rest: what one still has to write would be taken from the next that is measured."""
+    until = time.perf_counter() + SETTLE_SECONDS
+    while time.perf_counter() < until:
+        before = ticks_of(pids)
+        time.sleep(REST_SECONDS)
+        if ticks_of(pids) - before <= 1:
+            return
 
 
 def _ticks(pid: int) -> int:

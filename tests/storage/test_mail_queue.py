@@ -108,14 +108,15 @@ async def test_what_a_node_was_sending_when_it_died_is_sent_by_another(
     dying = asyncio.create_task(mailer(database, server, clock).send_due())
     await server.holding.wait()
     dying.cancel()
-    await asyncio.gather(dying, return_exceptions=True)
-    server.hold = None
+    held, server.hold = server.hold, None
     other = mailer(second, server, clock)
     assert await other.send_due() == 0
     clock.forward(LEASE_SECONDS)
     assert await other.send_due() == 1
     assert await waiting(database) == 0
     assert len(server.taken) == 1
+    held.set()  # Only now: the one that was cancelled still says goodbye to the mail server, for a minute.
+    await asyncio.gather(dying, return_exceptions=True)
 
 
 async def test_a_server_that_stops_lets_a_mail_that_is_under_way_go_out(
