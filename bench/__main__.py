@@ -13,6 +13,7 @@ import time
 from collections.abc import Mapping
 from contextlib import ExitStack
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 from bench import authserver, crowd, keys, load, messages, nginx, pages, rotation
@@ -38,6 +39,7 @@ def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument("what", nargs="?", choices=("gateway", "authserver", "keys", "pages", "all"), default="all")
     parser.add_argument("--runs", type=int, default=3, help="runs of each kind; medians are shown (default 3)")
+    parser.add_argument("--rows", type=int, default=pages.ROWS, help="pages: calls and events (default a million)")
     parser.add_argument("--seconds", type=int, default=3, help="length of one run (default 3)")
     return parser.parse_args()
 
@@ -45,7 +47,7 @@ def arguments() -> argparse.Namespace:
 def main() -> int:
     """Measure, print and keep. Returns 1 where an answer was wrong; a missed target is said, not failed."""
     options = arguments()
-    alone = {"keys": many_keys, "pages": all_pages}.get(options.what)
+    alone = {"keys": many_keys, "pages": partial(all_pages, options.rows)}.get(options.what)
     if alone is not None:
         return alone()
     for tool in ("taskset",) if options.what == "authserver" else ("wrk", "taskset"):
@@ -82,9 +84,9 @@ def many_keys() -> int:
     return 1 if report.slower() else 0
 
 
-def all_pages() -> int:
+def all_pages(rows: int) -> int:
     """Measure pages among very many rows, print and keep. Returns 1 where one misses its target."""
-    report = pages.measure()
+    report = pages.measure(rows)
     print(report.text())
     keep(report, "pages")
     return 1 if report.slower() else 0

@@ -23,6 +23,8 @@ from doorward.storage.database import Database, Transaction
 from doorward.storage.events import CallEvent
 from doorward.storage.statements import Statement
 from doorward.storage.usage import HOUR
+from doorward.storage.usage_folding import fold
+from doorward.watch.usage import RANGES
 
 KEYS: Final = 10_000
 ROWS: Final = 1_000_000
@@ -53,6 +55,7 @@ class PagesReport:
     """Milliseconds of each page: p50, p95, and p95 of computing alone."""
 
     machine: str
+    rows: int = ROWS
     filled_s: float = 0.0
     pages: dict[str, tuple[float, float, float]] = field(default_factory=dict)
 
@@ -63,7 +66,12 @@ class PagesReport:
     def text(self) -> str:
         """Return the table."""
         head = f"{'milliseconds':<52}{'p50':>9}{'p95':>9}{'CPU p95':>10}"
-        lines = [self.machine, f"{KEYS} keys, {ROWS} events, {ROWS} calls (written in {self.filled_s:.0f} s)", "", head]
+        lines = [
+            self.machine,
+            f"{KEYS} keys, {self.rows} events, {self.rows} calls (written and folded in {self.filled_s:.0f} s)",
+            "",
+            head,
+        ]
         lines += [f"{name:<52}{p50:>9.1f}{p95:>9.1f}{cpu:>10.1f}" for name, (p50, p95, cpu) in self.pages.items()]
         slow = self.slower()
         return "\n".join(
@@ -71,9 +79,9 @@ class PagesReport:
         )
 
 
-def measure() -> PagesReport:
-    """Fill a database and measure."""
-    report = PagesReport(describe())
+def measure(rows: int = ROWS) -> PagesReport:
+    """Fill a database with so many events and calls, and measure."""
+    report = PagesReport(describe(), rows)
     with tempfile.TemporaryDirectory(prefix="doorward-bench-") as name:
         uvloop.run(_measured(Path(name), report))
     return report
@@ -86,7 +94,7 @@ async def _measured(folder: Path, report: PagesReport) -> None:
 
     async with opened_whole(folder) as whole:
         begun = time.perf_counter()
-        await _fill(whole.database, ACME.id, NOW)
+        await _fill(whole.database, ACME.id, NOW, report.rows)
         report.filled_s = time.perf_counter() - begun
         browser = whole.browser()
         await browser.sign_in(ALICE)
@@ -97,23 +105,37 @@ async def _measured(folder: Path, report: PagesReport) -> None:
 def paths() -> dict[str, str]:
     """Return every page of the navigation, and the ways to look at use and at the log that people take."""
     found = {entry.words: entry.path for _, entries in PAGES for entry in entries if not entry.accounts}
-    use, log = "/settings/usage?tenant=acme", "/settings/audit?tenant=acme"
-    more = {f"Usage, {days} days": f"{use}&days={days}" for days in (1, 7, 30, 90)}
-    more |= {
-        "Usage, 30 days, by API key": f"{use}&days=30&by=key",
-        "Usage, 90 days, by API key": f"{use}&days=90&by=key",
-        "Usage, 30 days, of one person": f"{use}&days=30&user=u-7",
-        "Usage, 30 days, of one key": f"{use}&days=30&key=key7",
-        "Usage, 30 days, of one tool": f"{use}&days=30&tool=tool_3",
+    log = "/settings/audit?tenant=acme"
+    return found | _of_usage() | {
         "Audit log, calls": f"{log}&list=calls",
         "Audit log, calls denied": f"{log}&list=calls&decision=denied",
+        "Audit log, calls of one tool": f"{log}&list=calls&tool=tool_3",
+        "Audit log, calls of one app": f"{log}&list=calls&client=client-7",
         "Audit log, calls of one person": f"{log}&list=calls&user=u-7",
         "Audit log, calls of a key that seldom called": f"{log}&list=calls&key=key9990",
         "Audit log, calls, a word that is not there": f"{log}&list=calls&text=nowhere",
+        "Audit log, calls two months ago": f"{log}&list=calls&until=2023-09-20",
+        "Audit log, changes": log,
+        "Audit log, changes, one event": f"{log}&event=session:refused",
         "Audit log, changes by one person": f"{log}&user=u-7",
+        "Audit log, changes, a word that is not there": f"{log}&text=nowhere",
         "Audit log, changes two months ago": f"{log}&until=2023-09-20",
-    }
-    return found | more
+    }  # fmt: skip
+
+
+def _of_usage() -> dict[str, str]:
+    """Return use over every time, of all and of those who call most on each side, with every list in full."""
+    use = "/settings/usage?tenant=acme"
+    sides = {"tool": "tool_3", "client": "client-7", "user": "u-0", "key": "key0"}
+    found: dict[str, str] = {}
+    for days in RANGES:
+        found[f"Usage, {days} days"] = f"{use}&days={days}"
+        found |= {f"Usage, {days} days, by {kind}": f"{use}&days={days}&by={kind}" for kind in sides}
+        found |= {f"Usage, {days} days, one {side}": f"{use}&days={days}&{side}={of}" for side, of in sides.items()}
+    for side, of in sides.items():
+        lists = (kind for kind in sides if kind != side)
+        found |= {f"Usage, 90 days, one {side}, by {kind}": f"{use}&days=90&{side}={of}&by={kind}" for kind in lists}
+    return found
 
 
 async def _page(browser: Any, path: str) -> tuple[float, float, float]:
@@ -130,7 +152,7 @@ async def _page(browser: Any, path: str) -> tuple[float, float, float]:
     return took[len(took) // 2], took[int(len(took) * 0.95)], computed[int(len(computed) * 0.95)]
 
 
-async def _fill(database: Database, tenant_id: Any, now: Instant) -> None:
+async def _fill(database: Database, tenant_id: Any, now: Instant, rows: int) -> None:
     def furnish(tx: Transaction) -> None:
         for number in range(PEOPLE):
             user_id = UserId(f"u-{number}")
@@ -145,12 +167,12 @@ async def _fill(database: Database, tenant_id: Any, now: Instant) -> None:
             clients.insert_client(tx, client, canonical_key=name, secret_fingerprint=None)
         tx.run(_KEYS, {"count": KEYS, "tenant": tenant_id, "people": PEOPLE, "now": now})
         span = DAYS * 24 * HOUR
-        said = {"first": now - span, "step": span // ROWS, "count": ROWS, "tenant": tenant_id, "people": PEOPLE}
+        said = {"first": now - span, "step": span // rows, "count": rows, "tenant": tenant_id, "people": PEOPLE}
         tx.run(_EVENTS, said)
 
     await database.write(furnish)
-    made = _calls(tenant_id, now)
-    for _ in range(ROWS // CHUNK):
+    made = _calls(tenant_id, now, rows)
+    for _ in range(rows // CHUNK):
         chunk = [next(made) for _ in range(CHUNK)]
 
         def write(tx: Transaction, chunk: list[CallEvent] = chunk) -> None:
@@ -158,9 +180,10 @@ async def _fill(database: Database, tenant_id: Any, now: Instant) -> None:
             usage.count(tx, chunk)
 
         await database.write(write)
+        await fold(database, chunk[-1].at)
 
 
-def _calls(tenant_id: Any, now: Instant) -> Any:
+def _calls(tenant_id: Any, now: Instant, rows: int) -> Any:
     """Yield calls in the order of time. A few keys make most of them, in short runs, as programs do."""
     chance = random.Random(5)
     weights = [1 / (rank + 1) for rank in range(KEYS)]
@@ -170,7 +193,7 @@ def _calls(tenant_id: Any, now: Instant) -> Any:
         key = chance.choices(range(KEYS), weights)[0] if chance.random() < 0.6 else None
         person, tools = chance.randrange(PEOPLE) if key is None else key % PEOPLE, chance.choices(TOOLS, k=2)
         for _ in range(BURST):
-            at = now - span + (number * span) // ROWS
+            at = now - span + (number * span) // rows
             number += 1
             yield CallEvent(
                 at=Instant(at), tenant_id=tenant_id, user_id=UserId(f"u-{person}"),

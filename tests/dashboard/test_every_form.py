@@ -189,7 +189,7 @@ MAKES_NOTHING = {
 """Routes whose forms may come twice, each with why."""
 NOT_WHAT_IS_MADE = {
     "api_answers", "attempt_steps", "audit_events", "call_events", "claimed_requests", "credential_days", "mail_budgets",
-    "revisions", "sessions", "sign_in_failures", "usage_hours", "usage_sums",
+    "revisions", "sessions", "sign_in_failures", "usage_hours", "usage_mark", "usage_sums",
 }  # fmt: skip
 """Tables of what happened, and of who is there."""
 

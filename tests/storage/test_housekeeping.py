@@ -41,7 +41,7 @@ pytestmark = pytest.mark.anyio
 
 STRANGER = replace(CLIENT, scope_limit=None)
 WEEK_LATER = Instant(NOW + UNUSED_KEPT + 1)
-NOTHING = {kind.name: 0 for kind in KINDS}
+NOTHING = {kind.name: 0 for kind in KINDS} | {"usage_hours": 0, "usage_sums": 0}
 
 
 def register(tx: Transaction, name: str, **changed: object) -> None:

@@ -13,12 +13,15 @@ from doorward.storage.database import Database, Reader, Transaction
 from doorward.storage.events import CallEvent
 from doorward.storage.housekeeping import DAY, tidy
 from doorward.storage.statements import Statement
-from doorward.storage.usage import BOUNDS_MS, HOUR, Counts, Kind, slot_of
+from doorward.storage.usage import BOUNDS_MS, HOUR, Counts, slot_of
+from doorward.storage.usage_folding import fold
+from doorward.storage.usage_sums import Kind
 from support.rows import ACME, ALICE, GLOBEX, NOW
 
 pytestmark = [pytest.mark.anyio, pytest.mark.requirement("F2")]
 
 NOON = Instant(NOW - NOW % HOUR)
+LATER = Instant(NOON + 2 * HOUR)
 
 
 def call(number: int = 0, **changed: Any) -> CallEvent:
@@ -61,12 +64,22 @@ async def test_each_call_counts_once_in_every_sum_it_belongs_to(database: Databa
         call(24, tenant_id=GLOBEX.id),
     )
     assert await counted(database, "usage_hours", "tenant_id = 't-acme'") == [24, 2, 1]
+    assert await counted(database, "usage_sums") == [0, 0, 0]
+    assert await fold(database, LATER) == 3
+    assert await fold(database, LATER) == 0
+    assert await counted(database, "usage_hours", "folded = 0") == [0, 0, 0]
     for kind, value, calls in (
         ("way", "api_key", 23), ("way", "access_token", 1), ("tool", "search", 24), ("user", ALICE.id, 24),
         ("key", "key_1", 23), ("client", "c1", 1), ("key", "con_1", 0),
     ):  # fmt: skip
-        where = f"tenant_id = 't-acme' AND kind = '{kind}' AND value = '{value}'"
+        where = f"tenant_id = 't-acme' AND side = '' AND kind = '{kind}' AND value = '{value}'"
         assert (await counted(database, "usage_sums", where))[0] == calls, kind
+    for side, of, kind, value, calls in (
+        ("tool", "search", "client", "c1", 1), ("tool", "search", "key", "key_1", 23), ("client", "c1", "tool", "search", 1),
+        ("key", "key_1", "way", "api_key", 23), ("key", "con_1", "way", "access_token", 0), ("user", ALICE.id, "key", "key_1", 23),
+    ):  # fmt: skip
+        where = f"tenant_id = 't-acme' AND side = '{side}' AND of = '{of}' AND kind = '{kind}' AND value = '{value}'"
+        assert (await counted(database, "usage_sums", where))[0] == calls, (side, kind)
     assert await counted(database, "usage_hours", "tenant_id = 't-globex'") == [1, 0, 0]
 
 
@@ -74,13 +87,16 @@ async def test_a_call_counts_in_the_hour_and_day_in_which_it_began_however_late_
     database: Database,
 ) -> None:
     await log(database, call())
+    await fold(database, LATER)
     await log(database, call(at=Instant(NOON - 1)), call(at=Instant(NOON - 30 * 24 * HOUR)))
     hour = NOON // HOUR
     for start, calls in ((hour, 1), (hour - 1, 1), (hour - 30 * 24, 1)):
         assert await counted(database, "usage_hours", f"hour = {start}") == [calls, 0, 0]
-        assert await counted(database, "usage_sums", f"kind = 'way' AND start = {start}") == [calls, 0, 0]
+        assert await counted(database, "usage_sums", f"side = '' AND kind = 'way' AND start = {start}") == [calls, 0, 0]
     day = (hour - 1) - (hour - 1) % 24
-    assert (await counted(database, "usage_sums", f"kind = 'tool' AND start = {day}"))[0] == 1 + (hour % 24 > 0)
+    assert (await counted(database, "usage_sums", f"side = '' AND kind = 'tool' AND start = {day}"))[0] == 1 + (
+        hour % 24 > 0
+    )
 
 
 async def test_what_is_not_written_is_not_counted_and_the_next_try_counts_it_once(
@@ -98,7 +114,7 @@ async def test_what_is_not_written_is_not_counted_and_the_next_try_counts_it_onc
     with pytest.raises(RuntimeError):
         await book.flush()
     assert await written(database) == 0
-    assert await counted(database, "usage_hours") == await counted(database, "usage_sums") == [0, 0, 0]
+    assert await counted(database, "usage_hours") == [0, 0, 0]
     monkeypatch.setattr(usage, "count", count)
     await book.flush()
     await book.flush()
@@ -122,7 +138,8 @@ async def test_two_nodes_that_count_the_same_at_once_lose_nothing(database: Data
     await asyncio.gather(log(database, *many("a", 1)), log(second, *many("b", -1)))
     assert await written(database) == 600
     assert await counted(database, "usage_hours") == [600, 0, 0]
-    assert await counted(database, "usage_sums", "kind = 'key'") == [600, 0, 0]
+    await asyncio.gather(fold(database, LATER), fold(second, LATER))
+    assert await counted(database, "usage_sums", "side = '' AND kind = 'key'") == [600, 0, 0]
 
 
 async def test_what_is_no_call_of_a_tool_is_told_by_its_method(database: Database) -> None:
@@ -132,8 +149,8 @@ async def test_what_is_no_call_of_a_tool_is_told_by_its_method(database: Databas
         call(method="resources/read", name="file:///b"),
         call(name="x" * 300),
     )
-    assert (await counted(database, "usage_sums", "kind = 'tool' AND value = 'resources/read'"))[0] == 2
-    assert (await counted(database, "usage_sums", f"kind = 'tool' AND value = '{'x' * 200}'"))[0] == 1
+    assert (await counted(database, "usage_hours", "tool = 'resources/read'"))[0] == 2
+    assert (await counted(database, "usage_hours", f"tool = '{'x' * 200}'"))[0] == 1
 
 
 @pytest.mark.parametrize(
@@ -170,9 +187,13 @@ async def test_what_is_older_than_any_page_tells_is_forgotten_and_nothing_else(d
     await database.write(tenant)
     midnight = Instant(NOW - NOW % DAY)
     await log(database, *(call(at=Instant(midnight - days * DAY)) for days in (0, 89, 92, 93, 200)))
+    await fold(database, LATER)
+    (before, _, _) = await counted(database, "usage_sums")
     done = await tidy(database, NOW)
-    assert (done["usage_hours"], done["usage_sums"]) == (2, 8)
+    # Two hours, each in 13 sums: of all calls by 4 sides, of one tool, person and key by 3 others.
+    assert (done["usage_hours"], done["usage_sums"]) == (2, 26)
     assert await counted(database, "usage_hours") == [3, 0, 0]
+    assert (await counted(database, "usage_sums"))[0] == before - 26 == 39
     assert await written(database) == 5
 
 
@@ -215,9 +236,9 @@ async def test_every_question_is_answered_alike_by_both_databases(database: Data
             behind = usage_reads.hours(reader, sides, usage_reads.key_of(rows[-1])) if rows else []
             assert behind == []
             counted = sum(counts.calls for _, _, counts in points)
-            return usage_reads.in_all(reader, sides).calls, counted, *ranked, sum(row.calls for row in rows)
+            return counted, *ranked, sum(row.calls for row in rows)
 
-        assert await database.read_long(asked) == (calls,) * 5, given
+        assert await database.read_long(asked) == (calls,) * 4, given
         names = {"user_id": "user", "client_id": "client", "credential_id": "key", "tool": "tool"}
         values = {names[name]: value for name, value in given.items()}
         looking = audit_reads.Looking(audit_reads.CALLS, ACME.id, values)

@@ -16,7 +16,7 @@ from doorward.model import SECOND, Instant, Rates
 from doorward.protocol import faults
 from doorward.rights import MANAGE_TENANT, SEE_AUDIT, SEE_USAGE
 from doorward.storage.audit_reads import END
-from doorward.storage.usage import Kind
+from doorward.storage.usage_sums import Kind
 from doorward.watch import audit_log, filters, usage
 from doorward.watch.audit_log import DECISIONS, List, Search
 from doorward.watch.filters import Meant, Typed, Unknown

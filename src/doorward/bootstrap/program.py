@@ -46,6 +46,7 @@ from doorward.settings import RateSettings, Settings, SettingsError
 from doorward.storage import housekeeping
 from doorward.storage.events import CallEvent
 from doorward.storage.opening import hold_node_lock
+from doorward.storage.usage_folding import Folding
 from doorward.web.attempt_log import AttemptLog
 from doorward.web.cookies import Cookies
 from doorward.web.direct import DirectPages
@@ -80,7 +81,7 @@ async def build(core: Core) -> App:
             domain_proofs(core).recheck,
             partial(tell_of_ends, core, outbox_of(core)),
         ],
-        workers=[] if mailer is None else [mailer.run],
+        workers=[Folding(core.database, now=core.now).run, *([] if mailer is None else [mailer.run])],
     )
 
 

@@ -43,7 +43,7 @@ def usage(  # noqa: PLR0913  (what can be asked)
     """Say how much was called: in all, over time, by tool, app, person and API key."""
 
     def asked(reader: "Reader") -> Wanted:
-        from doorward.storage.usage import Kind  # noqa: PLC0415  (loaded where it is used, as in with_core)
+        from doorward.storage.usage_sums import Kind  # noqa: PLC0415  (loaded where it is used, as in with_core)
 
         found = tenant_of(reader, tenant)
         try:

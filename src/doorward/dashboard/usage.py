@@ -20,8 +20,8 @@ from doorward.protocol import faults
 from doorward.rights import SEE_USAGE, tenants_with
 from doorward.storage import accounts
 from doorward.storage.database import Database, Reader
-from doorward.storage.usage import Kind
 from doorward.storage.usage_reads import Sides
+from doorward.storage.usage_sums import Kind
 from doorward.watch import filters, usage, usage_sheet
 from doorward.watch.filters import Meant, Typed, Unknown
 from doorward.watch.usage import RANGES, USUAL, Report, Wanted

@@ -12,6 +12,7 @@ from typing import Final
 import structlog
 
 from doorward.model import SECOND, Instant
+from doorward.storage import usage_folding
 from doorward.storage.attempts import MAX_OF_MEMBERS, MAX_OF_STRANGERS
 from doorward.storage.database import Conflict, Database, Reader
 from doorward.storage.statements import Statement
@@ -116,12 +117,6 @@ KINDS: Final = (
     _kind("mail_budgets", "mail_budgets", ("name", "until"), "until < :now"),
     _kind("old_key_secrets", "old_key_secrets", ("fingerprint",), "ends_at < :day_ago"),
     _kind("credential_days", "credential_days", ("credential_id", "day"), "day < :first_day"),
-    _kind(
-        "usage_hours", "usage_hours",
-        ("tenant_id", "hour", "server_id", "tool", "client_id", "user_id", "credential_id"),
-        "tenant_id IN (SELECT id FROM tenants) AND hour < :usage_from",
-    ),
-    _kind("usage_sums", "usage_sums", ("tenant_id", "kind", "value", "start"), "start < :usage_from"),
     # The only statements that ever take something out of the logs: the oldest rows, once they are old enough.
     _oldest("audit_events", "audit_from"),
     _oldest("call_events", "calls_from"),
@@ -154,9 +149,10 @@ async def tidy(
         "calls_from": now - call_days * DAY if call_days else 0,
         "now": now, "day_ago": now - DAY, "week_ago": now - UNUSED_KEPT, "month_ago": now - APPROVALS_KEPT,
         "quarter_ago": now - 90 * DAY, "attempts_from": now - attempts_days * DAY,
-        "first_day": (now - DAYS_COUNTED * DAY) // DAY, "usage_from": (now // DAY - USAGE_DAYS) * 24,
+        "first_day": (now - DAYS_COUNTED * DAY) // DAY,
     }  # fmt: skip
     done = {kind.name: await _tidy(database, kind, times) for kind in KINDS}
+    done["usage_hours"], done["usage_sums"] = await usage_folding.forget(database, (now // DAY - USAGE_DAYS) * 24)
     if any(done.values()):
         _log.info("tidied", **{name: count for name, count in done.items() if count})
     return done

@@ -1,25 +1,24 @@
 """How much was called: written with the calls, in their transaction, so that each call is counted exactly once.
 
-Two tables. ``usage_hours`` tells all sides of each hour together (what did this key call?), ``usage_sums`` one side alone,
-so that a page over a million calls reads some thousand small rows. A call counts in the hour in which it began, however
-late it is written.
+``usage_hours`` tells all sides of each hour together (what did this key call?). Once an hour is over it is folded into
+``usage_sums`` (``usage_folding``), so that a page over a million calls reads some thousand small rows. A call counts in the
+hour in which it began, however late it is written: what comes after its hour was closed is added to the sums at once.
 """
 
 from bisect import bisect_left
-from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, field
-from enum import StrEnum
-from typing import Any, Final, NamedTuple
+from typing import Final
 
 from doorward.model import SECOND, Instant
+from doorward.storage import usage_sums
 from doorward.storage.database import Transaction
 from doorward.storage.events import CallEvent
-from doorward.storage.schema import SLOTS, usage_hours, usage_sums
+from doorward.storage.schema import SLOTS, usage_hours
 from doorward.storage.statements import POSTGRESQL, SQLITE, Row, Statement
+from doorward.storage.usage_sums import DAY_HOURS, NUMBERS, HourKey
 
 HOUR: Final = 3600 * SECOND
-DAY_HOURS: Final = 24
 BOUNDS_MS: Final = (5, 10, 25, 50, 100, 250, 500, 1000, 2500, 5000, 10_000)
 """Upper bounds of the slots of a histogram; the last slot holds what took longer."""
 _BOUNDS_US: Final = tuple(bound * 1000 for bound in BOUNDS_MS)
@@ -28,36 +27,6 @@ _FAILED: Final = "failed"
 _CALL: Final = "tools/call"
 _MOST: Final = 200
 """Characters of a name that somebody else chose."""
-
-
-_Found = dict[tuple[Any, ...], list[int]]
-
-
-class _Told(NamedTuple):
-    """All of a call that the tables tell."""
-
-    tenant_id: str
-    hour: int
-    server_id: str
-    tool: str
-    client_id: str | None
-    user_id: str
-    credential: str
-    credential_id: str
-    decision: str
-    slot: int
-
-
-class Kind(StrEnum):
-    """A side by which use is told alone."""
-
-    WAY = "way"
-    """With what: an OAuth token, an API key, …; the only one that is told by the hour."""
-    TOOL = "tool"
-    CLIENT = "client"
-    USER = "user"
-    KEY = "key"
-    """API keys only: a connection is told by its client."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,45 +61,38 @@ class Counts:
         return BOUNDS_MS[-1]
 
 
-def _adding(table: str, key: Sequence[str], rest: Sequence[str] = ()) -> Statement:
-    numbers = ("calls", "denied", "failed", *(f"took_{slot}" for slot in range(SLOTS)))
-    columns = (*key, *rest, *numbers)
-    added = ", ".join(f"{name} = {table}.{name} + excluded.{name}" for name in numbers)
-
-    def text(mark: str) -> str:
-        return (
-            f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({', '.join(mark for _ in columns)})"  # noqa: S608
-            f" ON CONFLICT ({', '.join(key)}) DO UPDATE SET {added}"
-        )
-
-    return Statement({SQLITE: text("?"), POSTGRESQL: text("%s")})
-
-
-_ADD_HOURS: Final = _adding(
-    usage_hours.name,
-    ("tenant_id", "hour", "server_id", "tool", "client_id", "user_id", "credential_id"),
-    ("credential",),
+_KEY: Final = ("tenant_id", "hour", "server_id", "tool", "client_id", "user_id", "credential_id")
+_ADD: Final = usage_sums.adding(usage_hours.name, _KEY, ("credential", "folded"))
+_IS_FOLDED: Final = Statement(
+    f"SELECT folded FROM usage_hours WHERE {' AND '.join(f'{name} = :{name}' for name in _KEY)}"  # noqa: S608  (constants)
 )
-_ADD_SUMS: Final = _adding(usage_sums.name, ("tenant_id", "kind", "value", "start"))
+MAKE_MARK: Final = Statement("INSERT INTO usage_mark (id, closed, folded) VALUES (1, 0, 0) ON CONFLICT (id) DO NOTHING")
+_CLOSED: Final = "SELECT closed FROM usage_mark"
+# Held until the commit: no hour is closed while somebody still adds to it as to an open one.
+_HOLD_MARK: Final = Statement({SQLITE: _CLOSED, POSTGRESQL: f"{_CLOSED} FOR SHARE"})
 
 
 def count(tx: Transaction, calls: Iterable[CallEvent]) -> None:
-    """Add calls to the sums, in the transaction that writes them down."""
-    hours: _Found = {}
-    sums: _Found = {}
-    # Most of a batch differ in nothing that is told: they are added up before anything else is done with them.
-    for alike, calls_alike in Counter(map(_told, calls)).items():
-        hour, numbers = alike.hour, _numbers(alike, calls_alike)
-        tenant_id, tool = alike.tenant_id, alike.tool
-        sides = (tenant_id, hour, alike.server_id, tool, alike.client_id or "", alike.user_id, alike.credential_id)
-        _add(hours, (*sides, alike.credential), numbers)
-        for kind, value in _values(alike):
-            start = hour if kind is Kind.WAY else hour - hour % DAY_HOURS
-            _add(sums, (tenant_id, kind.value, value, start), numbers)
+    """Add calls to their hours, in the transaction that writes them down."""
+    found = _added(calls)
+    if not found:
+        return
+    closed = _hold_mark(tx)
     # In one order on every node: two that count the same wait for each other and never in a circle.
-    for statement, found in ((_ADD_HOURS, hours), (_ADD_SUMS, sums)):
-        if found:
-            tx.run(statement, [(*key, *found[key]) for key in sorted(found)])
+    keys = sorted(found)
+    tx.run(_ADD, [(*key, int(key.hour < closed), *found[key]) for key in keys])
+    # A row of a closed hour that is still to be folded takes these calls along; the sums of all others hear of them here.
+    late = [key for key in keys if key.hour < closed and _is_folded(tx, key)]
+    usage_sums.add(tx, ((key, found[key]) for key in late))
+
+
+def _hold_mark(tx: Transaction) -> int:
+    """Return the hour before which all are closed, and keep it so until this transaction ends."""
+    row = tx.first(_HOLD_MARK)
+    if row is None:
+        tx.run(MAKE_MARK)
+        row = tx.first(_HOLD_MARK)
+    return 0 if row is None else int(row.closed)
 
 
 def named(call: CallEvent) -> str:
@@ -145,8 +107,8 @@ def slot_of(duration_us: int) -> int:
 
 def counts_of(row: Row) -> Counts:
     """Return what a row says whose columns are named as in the tables."""
-    took = tuple(int(getattr(row, f"took_{slot}") or 0) for slot in range(SLOTS))
-    return Counts(int(row.calls or 0), int(row.denied or 0), int(row.failed or 0), took)
+    calls, denied, failed, *took = (int(getattr(row, name) or 0) for name in NUMBERS)
+    return Counts(calls, denied, failed, tuple(took))
 
 
 def first_hour(now: Instant, days: int) -> int:
@@ -155,31 +117,26 @@ def first_hour(now: Instant, days: int) -> int:
     return hour - DAY_HOURS + 1 if days == 1 else hour - hour % DAY_HOURS - (days - 1) * DAY_HOURS
 
 
-def _told(call: CallEvent) -> _Told:
-    return _Told(
-        call.tenant_id, call.at // HOUR, call.server_id, named(call), call.client_id, call.user_id, call.credential,
-        call.credential_id, call.decision, slot_of(call.duration_us),
-    )  # fmt: skip
+def _added(calls: Iterable[CallEvent]) -> dict[HourKey, list[int]]:
+    """Return the ``NUMBERS`` of each row that these calls are counted in."""
+    found: dict[HourKey, list[int]] = {}
+    for call in calls:
+        key = HourKey(
+            call.tenant_id, call.at // HOUR, call.server_id, named(call), call.client_id or "", call.user_id,
+            call.credential_id, call.credential,
+        )  # fmt: skip
+        numbers = found.get(key)
+        if numbers is None:
+            numbers = found[key] = [0] * len(NUMBERS)
+        numbers[0] += 1
+        if call.decision in _NOT_LET_THROUGH:
+            numbers[1] += 1
+        else:
+            numbers[2] += call.decision == _FAILED
+            numbers[3 + slot_of(call.duration_us)] += 1
+    return found
 
 
-def _values(calls: _Told) -> Iterable[tuple[Kind, str]]:
-    yield Kind.WAY, calls.credential
-    yield Kind.TOOL, calls.tool
-    yield Kind.USER, calls.user_id
-    if calls.client_id is not None:
-        yield Kind.CLIENT, calls.client_id
-    if calls.credential == "api_key":
-        yield Kind.KEY, calls.credential_id
-
-
-def _numbers(alike: _Told, calls: int) -> list[int]:
-    """Return what so many calls add to a row: the columns of ``_adding`` in their order."""
-    denied, slots = alike.decision in _NOT_LET_THROUGH, [0] * SLOTS
-    if not denied:
-        slots[alike.slot] = calls
-    return [calls, calls * denied, calls * (alike.decision == _FAILED), *slots]
-
-
-def _add(found: _Found, key: tuple[Any, ...], numbers: list[int]) -> None:
-    kept = found.get(key)
-    found[key] = numbers if kept is None else [mine + more for mine, more in zip(kept, numbers, strict=True)]
+def _is_folded(tx: Transaction, key: HourKey) -> bool:
+    row = tx.first(_IS_FOLDED, key._asdict())
+    return row is not None and bool(row.folded)

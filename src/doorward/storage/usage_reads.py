@@ -1,15 +1,19 @@
-"""What pages, API and command tell of use: sums over hours and days, never the calls themselves."""
+"""What pages, API and command tell of use: sums over hours and days, never the calls themselves.
 
-from collections.abc import Mapping
+Whole days, of all calls or of those with one value on one side, are read from the sums, and what is not folded yet from its
+hours; in one statement, so that nothing is missing or told twice while it is folded. All else is read from the hours.
+"""
+
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Final
+from typing import Final, NamedTuple
 
 from doorward.model import Instant, TenantId, UserId
 from doorward.storage.database import Reader
-from doorward.storage.schema import SLOTS
 from doorward.storage.statements import Row, Statement
-from doorward.storage.usage import Counts, Kind, counts_of
+from doorward.storage.usage import Counts, counts_of
+from doorward.storage.usage_folding import folded_until
+from doorward.storage.usage_sums import NUMBERS, Kind
 
 _COLUMNS: Final = {
     Kind.WAY: "credential",
@@ -20,8 +24,11 @@ _COLUMNS: Final = {
 }
 _FILTERS: Final = ("tool", "client_id", "user_id", "credential_id")
 _FOUND_BY_INDEX: Final = frozenset({"user_id", "credential_id"})
-_FEW: Final = "SUM(calls) AS calls, SUM(denied) AS denied, SUM(failed) AS failed"
-_TOOK: Final = ", ".join(f"SUM(took_{slot}) AS took_{slot}" for slot in range(SLOTS))
+_SIDES: Final = {column: kind for kind, column in _COLUMNS.items() if kind is not Kind.WAY}
+_NUMBERS: Final = ", ".join(NUMBERS)
+_SUMS: Final = ", ".join(f"SUM({name}) AS {name}" for name in NUMBERS)
+_ONLY: Final = {Kind.CLIENT: " AND client_id <> ''", Kind.KEY: " AND credential = 'api_key'"}
+"""Of which hours a side can be told."""
 PAGE: Final = 1000
 """Rows of an export that are read at once."""
 
@@ -56,16 +63,19 @@ class Line:
     counts: Counts
 
 
+class _Folded(NamedTuple):
+    """Where sums are: by which column a value is asked for (None: of all calls), and what statements are given."""
+
+    column: str | None
+    params: dict[str, object]
+
+
 def over_time(reader: Reader, sides: Sides, *, step: int) -> list[tuple[int, str, Counts]]:
-    """Return calls by ``(start, way)``; ``step`` is 1 or 24 hours. Without histograms."""
-    rows = reader.all(_over_time(sides.given), {**sides.params, "step": step})
-    return [(int(row.start), row.value, Counts(int(row.calls), int(row.denied), int(row.failed))) for row in rows]
-
-
-def in_all(reader: Reader, sides: Sides, *, until: int | None = None) -> Counts:
-    """Return the sum of all, before the hour ``until`` where it is given."""
-    row = reader.first(_in_all(sides.given), {**sides.params, "until": 1 << 40 if until is None else until})
-    return Counts() if row is None else counts_of(row)
+    """Return calls by ``(start, way)``; ``step`` is 1 or 24 hours, and ``since`` the beginning of one."""
+    folded = _folded(reader, sides, by_hour=step == 1 and bool(sides.given))
+    statement = _over_time(sides.given) if folded is None else _folded_over_time(folded.column)
+    params = sides.params if folded is None else folded.params
+    return [(int(row.start), row.value, counts_of(row)) for row in reader.all(statement, {**params, "step": step})]
 
 
 def ranked(reader: Reader, sides: Sides, kind: Kind, *, most: int, by_hour: bool) -> tuple[list[Line], int]:
@@ -73,14 +83,27 @@ def ranked(reader: Reader, sides: Sides, kind: Kind, *, most: int, by_hour: bool
 
     ``by_hour``: ``since`` is no beginning of a day, so that sums by day do not tell.
     """
-    alone = not sides.given and not by_hour
-    params = {**sides.params, "most": most, "kind": kind.value}
-    rows = reader.all(_ranked_alone() if alone else _ranked(sides.given, kind), params)
-    if not alone:
-        return [Line(row.value, counts_of(row)) for row in rows], int(rows[0].known) if rows else 0
-    # The histograms of a few, not of the ten thousand that they were chosen from.
-    lines = [Line(row.value, _alone(reader, params, row)) for row in rows]
-    return lines, int(rows[0].known) if rows else 0
+    folded = _folded(reader, sides, by_hour=by_hour)
+    statement = _ranked(sides.given, kind) if folded is None else _folded_ranked(folded.column, kind)
+    params = sides.params if folded is None else folded.params
+    rows = reader.all(statement, {**params, "most": most})
+    return [Line(row.value, counts_of(row)) for row in rows], int(rows[0].known) if rows else 0
+
+
+def _folded(reader: Reader, sides: Sides, *, by_hour: bool) -> _Folded | None:
+    """Return where sums are that answer; None where only the hours do."""
+    if (
+        by_hour
+        or len(sides.given) > 1
+        or (sides.credential_id is not None and reader.first(_KEY, sides.params) is None)
+    ):
+        return None
+    column = next(iter(sides.given), None)
+    side, of = ("", "") if column is None else (_SIDES[column].value, getattr(sides, column))
+    # Before this hour everything is folded. It may have moved on when it is used: then less is looked at in vain.
+    unfolded = max(folded_until(reader), sides.since)
+    params = {"tenant_id": sides.tenant_id, "since": sides.since, "side": side, "of": of, "unfolded": unfolded}
+    return _Folded(column, params)
 
 
 def forced_again(reader: Reader, tenant_id: TenantId, user_id: UserId | None, since: Instant, now: Instant) -> int:
@@ -102,11 +125,6 @@ def key_of(row: Row) -> tuple[object, ...]:
     return row.hour, row.server_id, row.tool, row.client_id, row.user_id, row.credential_id
 
 
-def _alone(reader: Reader, params: Mapping[str, object], row: Row) -> Counts:
-    found = reader.first(_ONE, {**params, "value": row.value})
-    return Counts() if found is None else counts_of(found)
-
-
 def _where(given: frozenset[str]) -> str:
     more = "".join(f" AND {name} = :{name}" for name in sorted(given))
     # SQLite would read all hours of a tenant rather than look one person's up: an expression takes that way from it.
@@ -117,43 +135,60 @@ def _where(given: frozenset[str]) -> str:
 # Of each set of sides one statement, made when it is first asked for.
 @lru_cache(maxsize=32)
 def _over_time(given: frozenset[str]) -> Statement:
-    if not given:
-        return Statement(
-            f"SELECT start - start % :step AS start, value, {_FEW} FROM usage_sums"  # noqa: S608  (constants)
-            " WHERE tenant_id = :tenant_id AND kind = 'way' AND start >= :since GROUP BY 1, 2 ORDER BY 1, 2"
-        )
     return Statement(
-        f"SELECT hour - hour % :step AS start, credential AS value, {_FEW} FROM usage_hours"  # noqa: S608
+        f"SELECT hour - hour % :step AS start, credential AS value, {_SUMS} FROM usage_hours"  # noqa: S608  (constants)
         f" WHERE {_where(given)} GROUP BY 1, 2 ORDER BY 1, 2"
     )
-
-
-@lru_cache(maxsize=32)
-def _in_all(given: frozenset[str]) -> Statement:
-    if not given:
-        return Statement(
-            f"SELECT {_FEW}, {_TOOK} FROM usage_sums WHERE tenant_id = :tenant_id AND kind = 'way'"  # noqa: S608
-            " AND start >= :since AND start < :until"
-        )
-    return Statement(f"SELECT {_FEW}, {_TOOK} FROM usage_hours WHERE {_where(given)} AND hour < :until")  # noqa: S608
 
 
 @lru_cache(maxsize=256)
 def _ranked(given: frozenset[str], kind: Kind) -> Statement:
     column = _COLUMNS[kind]
-    only = {Kind.CLIENT: " AND client_id <> ''", Kind.KEY: " AND credential = 'api_key'"}.get(kind, "")
     return Statement(
-        f"SELECT {column} AS value, {_FEW}, {_TOOK}, COUNT(*) OVER () AS known FROM usage_hours"  # noqa: S608
-        f" WHERE {_where(given)}{only} GROUP BY {column} ORDER BY SUM(calls) DESC, {column} LIMIT :most"
+        f"SELECT {column} AS value, {_SUMS}, COUNT(*) OVER () AS known FROM usage_hours"  # noqa: S608
+        f" WHERE {_where(given)}{_ONLY.get(kind, '')} GROUP BY {column} ORDER BY SUM(calls) DESC, {column} LIMIT :most"
     )
 
 
-@lru_cache(maxsize=1)
-def _ranked_alone() -> Statement:
+def _in_sums(kind: Kind, column: str | None) -> str:
+    if column == _COLUMNS[kind]:
+        # Of one tool by tool: that one, among all.
+        of = "side = '' AND of = ''"
+        return f"tenant_id = :tenant_id AND {of} AND kind = '{kind.value}' AND usage_sums.value = :of"
+    return f"tenant_id = :tenant_id AND side = :side AND of = :of AND kind = '{kind.value}'"
+
+
+def _not_yet(column: str | None) -> str:
+    of = "" if column is None else f" AND {column} = :of"
+    return f"tenant_id = :tenant_id AND hour >= :unfolded AND folded = 0{of}"
+
+
+@lru_cache(maxsize=8)
+def _folded_over_time(column: str | None) -> Statement:
     return Statement(
-        "SELECT value, SUM(calls) AS calls, COUNT(*) OVER () AS known FROM usage_sums"
-        " WHERE tenant_id = :tenant_id AND kind = :kind AND start >= :since"
-        " GROUP BY value ORDER BY SUM(calls) DESC, value LIMIT :most"
+        f"SELECT start - start % :step AS start, value, {_SUMS} FROM ("  # noqa: S608
+        f"SELECT start, value, {_NUMBERS} FROM usage_sums WHERE {_in_sums(Kind.WAY, column)} AND start >= :since"
+        f" UNION ALL SELECT hour, credential, {_NUMBERS} FROM usage_hours WHERE {_not_yet(column)}"
+        ") AS parts GROUP BY 1, 2 ORDER BY 1, 2"
+    )
+
+
+@lru_cache(maxsize=32)
+def _folded_ranked(column: str | None, kind: Kind) -> Statement:
+    told = _COLUMNS[kind]
+    sums, hours = f"{_in_sums(kind, column)} AND start >= :since", f"{_not_yet(column)}{_ONLY.get(kind, '')}"
+    # The histograms of a few, not of the ten thousand that they are chosen from.
+    return Statement(
+        "WITH top AS MATERIALIZED (SELECT value, COUNT(*) OVER () AS known FROM ("  # noqa: S608
+        f"SELECT value, SUM(calls) AS calls FROM usage_sums WHERE {sums} GROUP BY value"
+        f" UNION ALL SELECT {told}, calls FROM usage_hours WHERE {hours}"
+        ") AS parts GROUP BY value ORDER BY SUM(calls) DESC, value LIMIT :most)"
+        f" SELECT value, known, {_SUMS} FROM ("
+        f"SELECT top.value, known, {_NUMBERS} FROM top CROSS JOIN usage_sums"
+        f" WHERE {sums} AND usage_sums.value = top.value"
+        f" UNION ALL SELECT top.value, known, {_NUMBERS} FROM usage_hours CROSS JOIN top"
+        f" WHERE {hours} AND {told} = top.value"
+        ") AS parts GROUP BY value, known ORDER BY SUM(calls) DESC, value"
     )
 
 
@@ -167,10 +202,7 @@ def _page(given: frozenset[str]) -> Statement:
     )
 
 
-_ONE: Final = Statement(
-    f"SELECT {_FEW}, {_TOOK} FROM usage_sums WHERE tenant_id = :tenant_id AND kind = :kind AND value = :value"  # noqa: S608
-    " AND start >= :since"
-)
+_KEY: Final = Statement("SELECT id FROM api_keys WHERE id = :credential_id AND tenant_id = :tenant_id")
 _ENDED: Final = (
     "SELECT COUNT(*) AS count FROM connections WHERE tenant_id = :tenant_id AND activated_at IS NOT NULL"
     " AND ((revoked_at IS NULL AND expires_at >= :since AND expires_at <= :now)"

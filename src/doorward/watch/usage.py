@@ -9,8 +9,9 @@ from doorward.model import Instant, TenantId, UserId
 from doorward.storage import usage_reads
 from doorward.storage.database import Reader
 from doorward.storage.housekeeping import USAGE_DAYS
-from doorward.storage.usage import DAY_HOURS, HOUR, Counts, Kind, first_hour
+from doorward.storage.usage import HOUR, Counts, first_hour
 from doorward.storage.usage_reads import Line, Sides
+from doorward.storage.usage_sums import DAY_HOURS, Kind
 from doorward.watch.filters import Meant
 from doorward.watch.names import Named, Names
 from doorward.watch.times import to_the_second
@@ -90,13 +91,14 @@ def report(reader: Reader, wanted: Wanted, now: Instant) -> Report:
     """Return what was called. Whether the asker may see it is for the caller to say."""
     sides, names = wanted.sides(now), Names(reader, wanted.tenant_id)
     since = Instant(sides.since * HOUR)
+    earlier, found = _over_time(reader, wanted, sides)
     return Report(
         wanted=wanted,
         since=since,
         until=now,
-        total=usage_reads.in_all(reader, sides),
-        before=_before(reader, wanted, sides),
-        points=_points(reader, wanted, sides, now),
+        total=sum((counts for ways in found.values() for counts in ways.values()), Counts()),
+        before=earlier,
+        points=_points(found, wanted, sides, now),
         ranked={kind: _ranked(reader, wanted, sides, kind, names) for kind in _listed(wanted)},
         forced=usage_reads.forced_again(reader, wanted.tenant_id, wanted.only.user_id, since, now),
     )
@@ -167,18 +169,21 @@ def _named(names: Names, kind: Kind, value: str) -> Named:
             return Named(value)
 
 
-def _before(reader: Reader, wanted: Wanted, sides: Sides) -> int | None:
-    if 2 * wanted.days > USAGE_DAYS:
-        return None
-    earlier = replace(sides, since=sides.since - wanted.days * DAY_HOURS)
-    return usage_reads.in_all(reader, earlier, until=sides.since).calls
+def _over_time(reader: Reader, wanted: Wanted, sides: Sides) -> tuple[int | None, dict[int, dict[str, Counts]]]:
+    """Return how many calls were in as many days before, where that is kept, and the counts by start and way."""
+    told = 2 * wanted.days <= USAGE_DAYS
+    earlier = replace(sides, since=sides.since - wanted.days * DAY_HOURS) if told else sides
+    before, found = 0, dict[int, dict[str, Counts]]()
+    for start, way, counts in usage_reads.over_time(reader, earlier, step=wanted.step):
+        if start < sides.since:
+            before += counts.calls
+        else:
+            found.setdefault(start, {})[way] = counts
+    return before if told else None, found
 
 
-def _points(reader: Reader, wanted: Wanted, sides: Sides, now: Instant) -> list[Point]:
+def _points(found: Mapping[int, Mapping[str, Counts]], wanted: Wanted, sides: Sides, now: Instant) -> list[Point]:
     """Return every hour or day of the range, also those in which there was nothing."""
-    found: dict[int, dict[str, Counts]] = {}
-    for start, way, counts in usage_reads.over_time(reader, sides, step=wanted.step):
-        found.setdefault(start, {})[way] = counts
     starts = range(sides.since, now // HOUR + 1, wanted.step)
     return [_point(start, found.get(start, {})) for start in starts]
 

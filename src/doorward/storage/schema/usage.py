@@ -1,4 +1,4 @@
-"""How much was called: sums that grow in the transaction that writes the calls down."""
+"""How much was called: by the hour as calls are written down, and folded into sums once an hour is over."""
 
 from typing import Final
 
@@ -8,6 +8,7 @@ from doorward.storage.schema.columns import number, table, text
 
 SLOTS: Final = 12
 """Columns of a histogram of how long calls took."""
+_UNFOLDED: Final = sa.text("folded = 0")
 
 
 def _counts() -> list[sa.Column[int]]:
@@ -24,21 +25,30 @@ usage_hours = table(
     text("user_id", key=True),
     text("credential_id", key=True),
     text("credential"),
+    number("folded"),
     *_counts(),
     sa.Index(None, "user_id", "hour"),
     sa.Index(None, "credential_id", "hour"),
+    sa.Index(None, "hour", sqlite_where=_UNFOLDED, postgresql_where=_UNFOLDED),
     rowid=False,
 )
-"""Hours since the epoch. ``client_id`` is empty where there is none: part of a key cannot be null."""
+"""Hours since the epoch. ``client_id`` is empty where there is none: part of a key cannot be null. ``folded``: whether the
+row is in ``usage_sums``."""
 
 usage_sums = table(
     "usage_sums",
     text("tenant_id", key=True),
+    text("side", key=True),
+    text("of", key=True),
     text("kind", key=True),
     text("value", key=True),
     number("start", key=True),
     *_counts(),
     rowid=False,
 )
-"""The same by one side alone, so that a month of a tenant is few rows. ``start`` is in hours since the epoch: of each hour
-where ``kind`` is ``way``, of each day for the others. What is looked for by value stands together."""
+"""The folded hours by ``kind`` and ``value``, of all calls (``side`` and ``of`` are empty) or of those that have ``of`` on
+one ``side``. ``start`` is in hours since the epoch: of each day; of each hour for the ways of all calls. What a page ranks
+stands together."""
+
+usage_mark = table("usage_mark", number("id", key=True), number("closed"), number("folded"))
+"""One row. To hours before ``closed`` nothing is added but straight to the sums as well; before ``folded`` all is folded."""

@@ -342,6 +342,7 @@ def _tables() -> None:
         sa.Column("user_id", sa.Text(), nullable=False),
         sa.Column("credential_id", sa.Text(), nullable=False),
         sa.Column("credential", sa.Text(), nullable=False),
+        sa.Column("folded", sa.BigInteger(), autoincrement=False, nullable=False),
         sa.Column("calls", sa.BigInteger(), autoincrement=False, nullable=False),
         sa.Column("denied", sa.BigInteger(), autoincrement=False, nullable=False),
         sa.Column("failed", sa.BigInteger(), autoincrement=False, nullable=False),
@@ -370,10 +371,28 @@ def _tables() -> None:
         sqlite_with_rowid=False,
     )
     op.create_index(op.f("ix_usage_hours_credential_id_hour"), "usage_hours", ["credential_id", "hour"], unique=False)
+    op.create_index(
+        op.f("ix_usage_hours_hour"),
+        "usage_hours",
+        ["hour"],
+        unique=False,
+        sqlite_where=sa.text("folded = 0"),
+        postgresql_where=sa.text("folded = 0"),
+    )
     op.create_index(op.f("ix_usage_hours_user_id_hour"), "usage_hours", ["user_id", "hour"], unique=False)
+    op.create_table(
+        "usage_mark",
+        sa.Column("id", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("closed", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("folded", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_usage_mark")),
+        sqlite_with_rowid=True,
+    )
     op.create_table(
         "usage_sums",
         sa.Column("tenant_id", sa.Text(), nullable=False),
+        sa.Column("side", sa.Text(), nullable=False),
+        sa.Column("of", sa.Text(), nullable=False),
         sa.Column("kind", sa.Text(), nullable=False),
         sa.Column("value", sa.Text(), nullable=False),
         sa.Column("start", sa.BigInteger(), autoincrement=False, nullable=False),
@@ -392,7 +411,7 @@ def _tables() -> None:
         sa.Column("took_9", sa.BigInteger(), autoincrement=False, nullable=False),
         sa.Column("took_10", sa.BigInteger(), autoincrement=False, nullable=False),
         sa.Column("took_11", sa.BigInteger(), autoincrement=False, nullable=False),
-        sa.PrimaryKeyConstraint("tenant_id", "kind", "value", "start", name=op.f("pk_usage_sums")),
+        sa.PrimaryKeyConstraint("tenant_id", "side", "of", "kind", "value", "start", name=op.f("pk_usage_sums")),
         sqlite_with_rowid=False,
     )
     op.create_table(
