@@ -92,7 +92,7 @@ async def test_a_call_counts_in_the_hour_and_day_in_which_it_began_however_late_
     hour = NOON // HOUR
     for start, calls in ((hour, 1), (hour - 1, 1), (hour - 30 * 24, 1)):
         assert await counted(database, "usage_hours", f"hour = {start}") == [calls, 0, 0]
-        assert await counted(database, "usage_sums", f"side = '' AND kind = 'way' AND start = {start}") == [calls, 0, 0]
+        assert await counted(database, "usage_sums", f"side = 'hour' AND start = {start}") == [calls, 0, 0]
     day = (hour - 1) - (hour - 1) % 24
     assert (await counted(database, "usage_sums", f"side = '' AND kind = 'tool' AND start = {day}"))[0] == 1 + (
         hour % 24 > 0
@@ -190,10 +190,10 @@ async def test_what_is_older_than_any_page_tells_is_forgotten_and_nothing_else(d
     await fold(database, LATER)
     (before, _, _) = await counted(database, "usage_sums")
     done = await tidy(database, NOW)
-    # Two hours, each in 13 sums: of all calls by 4 sides, of one tool, person and key by 3 others.
-    assert (done["usage_hours"], done["usage_sums"]) == (2, 26)
+    # Two hours, each in 14 sums: by hour, of all calls by 4 sides, of one tool, person and key by 3 others.
+    assert (done["usage_hours"], done["usage_sums"]) == (2, 28)
     assert await counted(database, "usage_hours") == [3, 0, 0]
-    assert (await counted(database, "usage_sums"))[0] == before - 26 == 39
+    assert (await counted(database, "usage_sums"))[0] == before - 28 == 42
     assert await written(database) == 5
 
 

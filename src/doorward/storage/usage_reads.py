@@ -13,7 +13,7 @@ from doorward.storage.database import Reader
 from doorward.storage.statements import Row, Statement
 from doorward.storage.usage import Counts, counts_of
 from doorward.storage.usage_folding import folded_until
-from doorward.storage.usage_sums import NUMBERS, Kind
+from doorward.storage.usage_sums import BY_HOUR, NUMBERS, Kind
 
 _COLUMNS: Final = {
     Kind.WAY: "credential",
@@ -72,7 +72,7 @@ class _Folded(NamedTuple):
 
 def over_time(reader: Reader, sides: Sides, *, step: int) -> list[tuple[int, str, Counts]]:
     """Return calls by ``(start, way)``; ``step`` is 1 or 24 hours, and ``since`` the beginning of one."""
-    folded = _folded(reader, sides, by_hour=step == 1 and bool(sides.given))
+    folded = _folded(reader, sides, by_hour=step == 1, ways=True)
     statement = _over_time(sides.given) if folded is None else _folded_over_time(folded.column)
     params = sides.params if folded is None else folded.params
     return [(int(row.start), row.value, counts_of(row)) for row in reader.all(statement, {**params, "step": step})]
@@ -90,16 +90,14 @@ def ranked(reader: Reader, sides: Sides, kind: Kind, *, most: int, by_hour: bool
     return [Line(row.value, counts_of(row)) for row in rows], int(rows[0].known) if rows else 0
 
 
-def _folded(reader: Reader, sides: Sides, *, by_hour: bool) -> _Folded | None:
+def _folded(reader: Reader, sides: Sides, *, by_hour: bool, ways: bool = False) -> _Folded | None:
     """Return where sums are that answer; None where only the hours do."""
-    if (
-        by_hour
-        or len(sides.given) > 1
-        or (sides.credential_id is not None and reader.first(_KEY, sides.params) is None)
-    ):
-        return None
     column = next(iter(sides.given), None)
-    side, of = ("", "") if column is None else (_SIDES[column].value, getattr(sides, column))
+    if by_hour and not (ways and column is None):
+        return None
+    if len(sides.given) > 1 or (sides.credential_id is not None and reader.first(_KEY, sides.params) is None):
+        return None
+    side, of = (BY_HOUR if by_hour else "", "") if column is None else (_SIDES[column].value, getattr(sides, column))
     # Before this hour everything is folded. It may have moved on when it is used: then less is looked at in vain.
     unfolded = max(folded_until(reader), sides.since)
     params = {"tenant_id": sides.tenant_id, "since": sides.since, "side": side, "of": of, "unfolded": unfolded}
@@ -143,10 +141,20 @@ def _over_time(given: frozenset[str]) -> Statement:
 
 @lru_cache(maxsize=256)
 def _ranked(given: frozenset[str], kind: Kind) -> Statement:
-    column = _COLUMNS[kind]
+    column, where = _COLUMNS[kind], f"{_where(given)}{_ONLY.get(kind, '')}"
+    return _of_the_most(
+        f"SELECT {column} AS value, SUM(calls) AS calls FROM usage_hours WHERE {where} GROUP BY {column}",  # noqa: S608
+        f"SELECT {column} AS value, {_NUMBERS} FROM usage_hours WHERE {where} AND {column} IN (SELECT value FROM top)",  # noqa: S608
+    )
+
+
+def _of_the_most(ranked: str, told: str) -> Statement:
+    """Return the statement that chooses by few numbers and tells all of few: not the histograms of ten thousand."""
     return Statement(
-        f"SELECT {column} AS value, {_SUMS}, COUNT(*) OVER () AS known FROM usage_hours"  # noqa: S608
-        f" WHERE {_where(given)}{_ONLY.get(kind, '')} GROUP BY {column} ORDER BY SUM(calls) DESC, {column} LIMIT :most"
+        f"WITH top AS MATERIALIZED (SELECT value, COUNT(*) OVER () AS known FROM ({ranked}) AS parts"  # noqa: S608
+        " GROUP BY value ORDER BY SUM(calls) DESC, value LIMIT :most)"
+        f" SELECT value, (SELECT MAX(known) FROM top) AS known, {_SUMS} FROM ({told}) AS parts"
+        " GROUP BY value ORDER BY SUM(calls) DESC, value"
     )
 
 
@@ -175,20 +183,13 @@ def _folded_over_time(column: str | None) -> Statement:
 
 @lru_cache(maxsize=32)
 def _folded_ranked(column: str | None, kind: Kind) -> Statement:
-    told = _COLUMNS[kind]
+    told, few = _COLUMNS[kind], "IN (SELECT value FROM top)"
     sums, hours = f"{_in_sums(kind, column)} AND start >= :since", f"{_not_yet(column)}{_ONLY.get(kind, '')}"
-    # The histograms of a few, not of the ten thousand that they are chosen from.
-    return Statement(
-        "WITH top AS MATERIALIZED (SELECT value, COUNT(*) OVER () AS known FROM ("  # noqa: S608
-        f"SELECT value, SUM(calls) AS calls FROM usage_sums WHERE {sums} GROUP BY value"
-        f" UNION ALL SELECT {told}, calls FROM usage_hours WHERE {hours}"
-        ") AS parts GROUP BY value ORDER BY SUM(calls) DESC, value LIMIT :most)"
-        f" SELECT value, known, {_SUMS} FROM ("
-        f"SELECT top.value, known, {_NUMBERS} FROM top CROSS JOIN usage_sums"
-        f" WHERE {sums} AND usage_sums.value = top.value"
-        f" UNION ALL SELECT top.value, known, {_NUMBERS} FROM usage_hours CROSS JOIN top"
-        f" WHERE {hours} AND {told} = top.value"
-        ") AS parts GROUP BY value, known ORDER BY SUM(calls) DESC, value"
+    return _of_the_most(
+        f"SELECT value, SUM(calls) AS calls FROM usage_sums WHERE {sums} GROUP BY value"  # noqa: S608
+        f" UNION ALL SELECT {told}, calls FROM usage_hours WHERE {hours}",
+        f"SELECT value, {_SUMS} FROM usage_sums WHERE {sums} AND usage_sums.value {few} GROUP BY value"  # noqa: S608
+        f" UNION ALL SELECT {told}, {_NUMBERS} FROM usage_hours WHERE {hours} AND {told} {few}",
     )
 
 

@@ -13,6 +13,8 @@ from doorward.storage.statements import POSTGRESQL, SQLITE, Statement
 
 DAY_HOURS: Final = 24
 NUMBERS: Final = ("calls", "denied", "failed", *(f"took_{slot}" for slot in range(SLOTS)))
+BY_HOUR: Final = "hour"
+"""The side of the sums of all calls by hour and way; all others are by day."""
 _KEY: Final = ("tenant_id", "side", "of", "kind", "value", "start")
 Place = tuple[Any, ...]
 """Values of ``_KEY``."""
@@ -84,11 +86,8 @@ def forget(tx: Transaction, keys: Iterable[HourKey]) -> int:
 def places(key: HourKey) -> Iterator[Place]:
     """Yield the keys of all sums that an hour's row belongs to."""
     tenant_id, day, sides = key.tenant_id, key.hour - key.hour % DAY_HOURS, _sides(key)
-    # What is told of the last 24 hours without a filter; all else is told by days.
-    yield tenant_id, "", "", Kind.WAY.value, key.credential, key.hour
-    for kind, value in sides:
-        yield tenant_id, "", "", kind, value, day
-    for side, of in sides:
+    yield tenant_id, BY_HOUR, "", Kind.WAY.value, key.credential, key.hour
+    for side, of in (("", ""), *sides):
         yield tenant_id, side, of, Kind.WAY.value, key.credential, day
         for kind, value in sides:
             if kind != side:

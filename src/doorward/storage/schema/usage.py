@@ -47,7 +47,7 @@ usage_sums = table(
     rowid=False,
 )
 """The folded hours by ``kind`` and ``value``, of all calls (``side`` and ``of`` are empty) or of those that have ``of`` on
-one ``side``. ``start`` is in hours since the epoch: of each day; of each hour for the ways of all calls. What a page ranks
+one ``side``. ``start`` is in hours since the epoch: of each day; of each hour where ``side`` is ``hour``. What a page ranks
 stands together."""
 
 usage_mark = table("usage_mark", number("id", key=True), number("closed"), number("folded"))
