@@ -9,7 +9,7 @@ from typing import Final
 
 import structlog
 
-from doorward.model import Instant, TenantId, UserId
+from doorward.model import Cause, Instant, TenantId, UserId
 from doorward.storage import events, usage
 from doorward.storage.database import Database, Transaction, Unstorable
 
@@ -130,15 +130,18 @@ def record(  # noqa: PLR0913  (an event has that many sides)
     actor_id: UserId | None = None,
     subject: str,
     detail: Mapping[str, str] | None = None,
-    request_id: str | None = None,
+    cause: Cause | None,
 ) -> None:
-    """Write one security event in ``tx``. ``name`` must be in ``EVENTS``; ``detail`` must hold no secret."""
+    """Write one security event in ``tx``. ``name`` must be in ``EVENTS``; ``detail`` must hold no secret.
+
+    ``cause`` is None for chores and for commands at the machine, and has no default: nobody forgets where from.
+    """
     if name not in EVENTS:
         message = f"unknown audit event {name!r}"
         raise ValueError(message)
     event = events.AuditEvent(
         at=at, tenant_id=tenant_id, actor_id=actor_id, name=name, subject=subject, detail=detail or {},
-        request_id=request_id,
+        request_id=None if cause is None else cause.request_id, address=None if cause is None else cause.address,
     )  # fmt: skip
     events.insert_events(tx, [event])
 

@@ -12,7 +12,7 @@ from doorward.accounts import invitations, members, roles
 from doorward.accounts.actors import Actor
 from doorward.accounts.members import Place, Wanted
 from doorward.accounts.refused import PeopleRefused
-from doorward.model import Invitation, MailDomain, Permission, Resource, ResourceId, Role, RoleId
+from doorward.model import Cause, Invitation, MailDomain, Permission, Resource, ResourceId, Role, RoleId
 from doorward.storage import events, mail_domains, permissions
 from doorward.storage import invitations as stored_invitations
 from doorward.storage.database import Database, Reader, Transaction
@@ -20,7 +20,7 @@ from support.rows import ACME, ALICE, BOB, GLOBEX, NOW, store_deployment
 
 pytestmark = pytest.mark.anyio
 BY_HAND = Actor(user_id=None, by="doorward role")
-AS_ALICE = Actor(user_id=ALICE.id, by="page", request_id="req_1")
+AS_ALICE = Actor(user_id=ALICE.id, by="page", cause=Cause("req_1", "192.0.2.1"))
 AS_BOB = Actor(user_id=BOB.id, by="page")
 HELPER = Role(id=RoleId("r-helper"), tenant_id=ACME.id, name="helper", permissions=("members:manage", "documents:read"))
 FOREIGN = Role(id=RoleId("r-foreign"), tenant_id=GLOBEX.id, name="foreign", permissions=("documents:read",))

@@ -183,7 +183,7 @@ async def test_a_refusal_is_not_kept_and_a_right_that_is_gone_repeats_nothing(ap
     assert (await api.ask("POST", path, ROBOT, idempotency_key="k-1")).status_code == 201
     key = ApiKeyId(api.keys["alice"][3:16])
     await api.house.change(
-        lambda tx: revoke_api_key(tx, tenant_id=ACME.id, key_id=key, by=ALICE.id, now=NOW, request_id=None)
+        lambda tx: revoke_api_key(tx, tenant_id=ACME.id, key_id=key, by=ALICE.id, now=NOW, cause=None)
     )
     assert code_of(await api.ask("POST", path, ROBOT, idempotency_key="k-1")) == (401, "DW-469")
 

@@ -89,14 +89,18 @@ async def test_C27_what_is_counted_does_not_grow_without_end(world: World, monke
 
 async def add(world: World) -> NewSecret:
     return await world.database.write(
-        lambda tx: add_client_secret(tx, MACHINE, now=world.clock.now, entropy=os.urandom, fingerprinter=FINGERPRINTER)
+        lambda tx: add_client_secret(
+            tx, MACHINE, now=world.clock.now, entropy=os.urandom, fingerprinter=FINGERPRINTER, cause=None
+        )
     )
 
 
 async def retire(world: World, secret_id: str, seconds: int, client_id: str = "machine") -> None:
     now = world.clock.now
     until = Instant(now + seconds * 1_000_000)
-    await world.database.write(lambda tx: retire_client_secret(tx, ClientId(client_id), secret_id, until, now=now))
+    await world.database.write(
+        lambda tx: retire_client_secret(tx, ClientId(client_id), secret_id, until, now=now, cause=None)
+    )
 
 
 async def test_C28_the_old_secret_works_until_its_overlap_ends(world: World) -> None:

@@ -20,7 +20,7 @@ from tests.authserver.world import Browser, World, answer_of, az, basic, consent
 from doorward.accounts import notices
 from doorward.authserver import client_settings, client_verdicts
 from doorward.authserver.clients import ClientDirectory
-from doorward.model import ClientId, Placement, Resource, ResourceId, Status
+from doorward.model import Cause, ClientId, Placement, Resource, ResourceId, Status
 from doorward.storage import accounts, permissions, servers
 from doorward.storage.database import Transaction
 from support.assertions import STRANGER
@@ -92,7 +92,7 @@ async def test_G8_a_denial_ends_what_is_remembered_and_its_person_is_told(
 
 async def test_a_denial_names_the_request_that_said_it(world: World) -> None:
     await world.connect()
-    said = replace(word(world, tenant("acme").id, allowed=False), request_id="req_said")
+    said = replace(word(world, tenant("acme").id, allowed=False), cause=Cause("req_said", None))
     directory = ClientDirectory(pinned_documents={}, vendor_schemes=frozenset(), policy="open")
     await world.database.write(
         lambda tx: client_verdicts.decide_client(tx, ClientId("c1"), said, directory=directory)

@@ -7,7 +7,7 @@ import pytest
 
 from doorward import audit
 from doorward.audit import CallLog
-from doorward.model import Instant, UserId
+from doorward.model import Cause, Instant, UserId
 from doorward.storage import api_keys, audit_reads, events, permissions
 from doorward.storage.events import CallEvent
 from doorward.storage.usage import HOUR
@@ -42,7 +42,7 @@ async def changed(house: House, name: str = "api_key:created", **more: Any) -> N
         "tenant_id": ACME.id,
         "actor_id": ALICE.id,
         "subject": "k-one",
-        "request_id": "req_c",
+        "cause": Cause("req_c", "192.0.2.7"),
     }
     await house.change(lambda tx: audit.record(tx, name=name, **(said | more)))
 
@@ -120,12 +120,18 @@ async def test_calls_are_found_by_each_side(house: House, query: str, found: set
     ],
 )  # fmt: skip
 async def test_changes_are_found_by_each_side(house: House, query: str, found: set[str]) -> None:
-    await changed(house, actor_id=CAROL.id, request_id="req_a")
-    await changed(house, "user:deactivated", subject=CAROL.email, request_id="req_b")
-    await changed(house, "client:denied", subject="c1", request_id="req_c")
-    await changed(house, "connection:revoked", subject="con_1", detail={"client": "c1"}, request_id="req_d")
+    await changed(house, actor_id=CAROL.id, cause=Cause("req_a", "192.0.2.7"))
+    await changed(house, "user:deactivated", subject=CAROL.email, cause=Cause("req_b", "192.0.2.7"))
+    await changed(house, "client:denied", subject="c1", cause=Cause("req_c", "192.0.2.7"))
     await changed(
-        house, "tool:reviewed", subject="harbour", detail={"tool": "drop_all", "for": CAROL.id}, request_id="req_e"
+        house, "connection:revoked", subject="con_1", detail={"client": "c1"}, cause=Cause("req_d", "192.0.2.7")
+    )
+    await changed(
+        house,
+        "tool:reviewed",
+        subject="harbour",
+        detail={"tool": "drop_all", "for": CAROL.id},
+        cause=Cause("req_e", "192.0.2.7"),
     )
     page = await (await opened(house)).get(f"{PATH}?tenant=acme&{query}")
     assert {name for name in "abcde" if f">req_{name}<" in page.text} == found

@@ -510,14 +510,14 @@ async def test_events_come_back_newest_first(database: Database) -> None:
     def event(number: int, tenant: TenantId | None) -> events.AuditEvent:
         return events.AuditEvent(
             at=Instant(NOW + number), tenant_id=tenant, actor_id=None, name="user:changed", subject=f"s{number}",
-            detail={"a": "ü"}, request_id="r",
+            detail={"a": "ü"}, request_id="r", address="2001:db8::7",
         )  # fmt: skip
 
     def call(number: int) -> events.CallEvent:
         return events.CallEvent(
             at=Instant(NOW + number), tenant_id=ACME.id, user_id=ALICE.id, credential="api_key", credential_id=KEY.id,
             client_id=None, server_id=HARBOUR.id, method="tools/call", name=None, decision="allowed", reason="rule",
-            status=200, duration_us=5, request_id="r",
+            status=200, duration_us=5, request_id="r", address="192.0.2.7",
         )  # fmt: skip
 
     stored = [event(1, ACME.id), event(2, None), event(3, ACME.id)]

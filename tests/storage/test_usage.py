@@ -200,7 +200,7 @@ async def test_what_is_older_than_any_page_tells_is_forgotten_and_nothing_else(d
 async def test_M9_the_logs_are_kept_for_ever_or_as_long_as_is_said(database: Database) -> None:
     def change(tx: Transaction) -> None:
         for days in (0, 40, 41):
-            record(tx, name="setup:done", at=Instant(NOW - days * DAY), subject="x")
+            record(tx, name="setup:done", at=Instant(NOW - days * DAY), subject="x", cause=None)
 
     await database.write(change)
     await log(database, *(call(at=Instant(NOW - days * DAY)) for days in (500, 41, 30, 0)))

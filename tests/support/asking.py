@@ -8,7 +8,7 @@ from doorward.credentials.principals import principal_of_person
 from doorward.gateway.approvals.asking import Terms, Waits, claim, wanted
 from doorward.gateway.approvals.state import Passed
 from doorward.gateway.offer import Tool
-from doorward.model import Approvers, CredentialKind, Instant, Server, Tenant, User
+from doorward.model import Approvers, Cause, CredentialKind, Instant, Server, Tenant, User
 from doorward.protocol.mcp import CallTool, Era
 from doorward.storage.database import Transaction
 
@@ -24,6 +24,6 @@ def asked(
     principal = replace(person, credential=CredentialKind.API_KEY, credential_id=key, credential_name="ci <b>")
     ask = CallTool(Era.MODERN, "2026-07-28", 1, "delete_document", arguments)
     call = wanted(principal, server, ask, TOOL, approvers or Approvers())
-    outcome = claim(tx, call, None, terms, now=now, request_id="req_test")
+    outcome = claim(tx, call, None, terms, now=now, cause=Cause("req_test", "192.0.2.1"))
     assert isinstance(outcome, Waits | Passed), outcome
     return outcome.approval.id if isinstance(outcome, Waits) else ""

@@ -95,9 +95,9 @@ class Accepting:
         detail = {"by": f"invitation {offer.invitation.id}", "change": f"added {user.kind} {user.email}"}
         audit.record(
             tx, name="user:changed", at=now, tenant_id=offer.tenant.id, actor_id=user.id, subject=user.id, detail=detail,
-            request_id=came.request_id,
+            cause=came.cause,
         )  # fmt: skip
-        join(tx, offer.invitation, offer.tenant, user, now=now, request_id=came.request_id)
+        join(tx, offer.invitation, offer.tenant, user, now=now, cause=came.cause)
         if hashed is None:
             return None
         begun = self._entering.begin(tx, user.id, came, means=PASSWORD, now=now)
@@ -111,7 +111,7 @@ class Accepting:
         if user is None or offer.account is None or offer.account.id != user.id or not may_sign_in(user):
             raise LinkRefused(faults.LINK_OF_ANOTHER, reason="another account than is signed in", status=409)
         links.use(tx, offer.link, now)
-        join(tx, offer.invitation, offer.tenant, user, now=now, request_id=came.request_id)
+        join(tx, offer.invitation, offer.tenant, user, now=now, cause=came.cause)
 
     def _locked(self, tx: Transaction, secret: str, now: Instant) -> Offer:
         found = self._offer(tx, secret, now)

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from doorward.accounts.refused import PeopleRefused
-from doorward.model import Permission, Role, Tenant, TenantId, UserId
+from doorward.model import Cause, Permission, Role, Tenant, TenantId, UserId
 from doorward.policy.authority import Authority
 from doorward.protocol import faults
 from doorward.rights import ADMINISTRATION, MANAGE_MEMBERS, may
@@ -22,7 +22,7 @@ class Actor:
     by: str
     limit: frozenset[Permission] | None = None
     """What the API key is good for that they come with."""
-    request_id: str | None = None
+    cause: Cause | None = None
     in_person: bool = True
     """Whether nobody else has what they come with: not so with a key that an administrator made or rotated for them.
 

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from doorward.accounts import ways_in
 from doorward.accounts.invitations import join, still_good
 from doorward.accounts.links import LinkRefused
-from doorward.model import IdentityProvider, Instant, Invitation, Tenant, TenantId, User
+from doorward.model import Cause, IdentityProvider, Instant, Invitation, Tenant, TenantId, User
 from doorward.storage import accounts, invitations, permissions
 from doorward.storage.database import Reader, Transaction
 
@@ -30,19 +30,19 @@ def lock(tx: Transaction, tenants: Iterable[TenantId]) -> None:
 
 
 def accept(
-    tx: Transaction, user: User, invited: Iterable[tuple[Invitation, Tenant]], *, now: Instant, request_id: str | None
+    tx: Transaction, user: User, invited: Iterable[tuple[Invitation, Tenant]], *, now: Instant, cause: Cause | None
 ) -> None:  # fmt: skip
     """Make ``user``, whose address is proven, a member by each of these. Their tenants are locked, and they were looked up since."""
     for invitation, tenant in invited:
-        join(tx, invitation, tenant, user, now=now, request_id=request_id)
+        join(tx, invitation, tenant, user, now=now, cause=cause)
 
 
 def accept_for_nobodys(
-    tx: Transaction, user: User, provider: IdentityProvider, *, now: Instant, request_id: str | None
+    tx: Transaction, user: User, provider: IdentityProvider, *, now: Instant, cause: Cause | None
 ) -> None:  # fmt: skip
     """Accept what waits for a user who belongs to no tenant. Their tenants are locked."""
     if not accounts.memberships_of_user(tx, user.id):
-        accept(tx, user, waiting(tx, provider, user.email, now), now=now, request_id=request_id)
+        accept(tx, user, waiting(tx, provider, user.email, now), now=now, cause=cause)
 
 
 def _open(reader: Reader, invitation: Invitation, provider: IdentityProvider) -> Tenant | None:

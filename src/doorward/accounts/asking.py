@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from doorward.credentials.secret import Fingerprinter
-from doorward.model import SECOND, Fingerprint, Instant
+from doorward.model import SECOND, Cause, Fingerprint, Instant
 from doorward.storage import links
 from doorward.storage.database import Transaction
 
@@ -36,7 +36,7 @@ class Asked:
     """How many that requester may cause."""
     browser: str | None = None
     target: str = "/"
-    request_id: str | None = None
+    cause: Cause | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -151,7 +151,9 @@ class DomainProofs:
             return
         if since is not None and since + PATIENCE <= now:
             mail_domains.lapse(tx, replace(domain, missing_since=since))
-            audit.record(tx, name="domain:lapsed", at=now, tenant_id=domain.tenant_id, subject=domain.domain)
+            audit.record(
+                tx, name="domain:lapsed", at=now, tenant_id=domain.tenant_id, subject=domain.domain, cause=None
+            )
 
 
 def _prove(tx: Transaction, actor: Actor, domain: MailDomain, by: str, now: Instant) -> None:
@@ -196,7 +198,7 @@ def _record(
 ) -> None:  # fmt: skip
     audit.record(
         tx, name=name, at=now, tenant_id=domain.tenant_id, actor_id=actor.user_id, subject=domain.domain, detail=detail,
-        request_id=actor.request_id,
+        cause=actor.cause,
     )  # fmt: skip
 
 

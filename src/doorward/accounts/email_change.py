@@ -65,9 +65,7 @@ class EmailChange:
         else:
             wish = Wish(kind=_CHANGE, email=email, user_id=user.id, subject=user.email, asked_from=came.address)
             self._mailing.send_link(tx, wish, EMAIL_CONFIRM, now=now)
-        audit.record(
-            tx, name="email:change_asked", at=now, actor_id=user.id, subject=user.id, request_id=came.request_id
-        )
+        audit.record(tx, name="email:change_asked", at=now, actor_id=user.id, subject=user.id, cause=came.cause)
         return email
 
     def look(self, reader: Reader, secret: str, user: User, now: Instant) -> Link:
@@ -90,7 +88,7 @@ class EmailChange:
         links.use(tx, link, now)
         self._change(tx, user, link.email)
         links.end_all(tx, user.id, now)
-        sign_out(tx, user, Ending(session=session, request_id=came.request_id), now=now)
+        sign_out(tx, user, Ending(session=session, cause=came.cause), now=now)
         if mail_address(user.email) == user.email:
             wish = Wish(kind=_UNDO, email=user.email, user_id=user.id, subject=link.email, asked_from=came.address)
             self._mailing.send_link(
@@ -98,7 +96,7 @@ class EmailChange:
             )  # fmt: skip
         audit.record(
             tx, name="email:changed", at=now, actor_id=user.id, subject=user.id,
-            detail={"from": user.email, "to": link.email, "link": link.id}, request_id=came.request_id,
+            detail={"from": user.email, "to": link.email, "link": link.id}, cause=came.cause,
         )  # fmt: skip
 
     async def look_back(self, secret: str) -> Link:
@@ -128,10 +126,10 @@ class EmailChange:
         leaving.forget_passkeys(tx, user.id)
         leaving.forget_identities(tx, user.id)
         links.end_all(tx, user.id, now, undoing_too=True)
-        taken_over(tx, user.id, now=now, reason=TAKEN_BACK)
+        taken_over(tx, user.id, now=now, reason=TAKEN_BACK, cause=came.cause)
         audit.record(
             tx, name="email:change_undone", at=now, actor_id=user.id, subject=user.id,
-            detail={"from": user.email, "to": link.email, "link": link.id}, request_id=came.request_id,
+            detail={"from": user.email, "to": link.email, "link": link.id}, cause=came.cause,
         )  # fmt: skip
 
     def _undoing(self, reader: Reader, secret: str, now: Instant) -> tuple[Link, User]:

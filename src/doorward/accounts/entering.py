@@ -65,10 +65,10 @@ class Entering:
             tx, user, means=means, came=came, authenticated_at=authenticated_at, now=now, entropy=self._entropy,
             fingerprinter=self._fingerprinter, lifetimes=self._lifetimes,
         )  # fmt: skip
-        ways_in.record_broken_glass(tx, session, user, now=now)
+        ways_in.record_broken_glass(tx, session, user, now=now, cause=came.cause)
         audit.record(
             tx, name="session:started", at=now, actor_id=user.id, subject=session.id,
-            detail={"means": means, "address": came.address}, request_id=came.request_id,
+            detail={"means": means, "address": came.address}, cause=came.cause,
         )  # fmt: skip
         return SignedIn(user, session, text)
 
@@ -82,5 +82,5 @@ def refuse(tx: Transaction, user: User | None, why: str, came: Came, *, now: Ins
     """Write that a sign-in was refused. Not what was typed: people type passwords into the wrong field."""
     audit.record(
         tx, name="session:refused", at=now, subject="unknown" if user is None else user.id,
-        detail={"why": why, "address": came.address}, request_id=came.request_id,
+        detail={"why": why, "address": came.address}, cause=came.cause,
     )  # fmt: skip

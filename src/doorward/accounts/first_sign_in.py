@@ -14,7 +14,7 @@ from doorward.accounts import arriving, ways_in
 from doorward.accounts.holdings import TAKEN_BY_PROVIDER, taken_over
 from doorward.accounts.sessions import may_sign_in
 from doorward.federation.vouching import Vouched
-from doorward.model import Entropy, Identity, IdentityProvider, Instant, MailDomain, TenantId, User, UserId
+from doorward.model import Cause, Entropy, Identity, IdentityProvider, Instant, MailDomain, TenantId, User, UserId
 from doorward.protocol.mail_domain import domain_of
 from doorward.storage import accounts, identities, leaving, mail_domains, passkeys, permissions
 from doorward.storage.database import Reader, Transaction
@@ -29,7 +29,7 @@ class Nobody:
 
 def whose(
     tx: Transaction, provider: IdentityProvider, vouched: Vouched, *, now: Instant, entropy: Entropy,
-    request_id: str | None = None,
+    cause: Cause | None = None,
 ) -> UserId | Nobody:  # fmt: skip
     """Return whose session may begin, after connecting or making the user where that is due.
 
@@ -39,17 +39,17 @@ def whose(
     if proven is not None:
         # Before anybody's row is held: whoever changes rights holds the tenant first.
         arriving.lock(tx, _tenants(tx, provider, vouched, proven, now))
-    found = _found(tx, provider, vouched, now=now, entropy=entropy, request_id=request_id)
+    found = _found(tx, provider, vouched, now=now, entropy=entropy, cause=cause)
     if proven is not None and not isinstance(found, Nobody):
         user = accounts.user_by_id(tx, found)
         if user is not None and user.email == proven and may_sign_in(user):
-            arriving.accept_for_nobodys(tx, user, provider, now=now, request_id=request_id)
+            arriving.accept_for_nobodys(tx, user, provider, now=now, cause=cause)
     return found
 
 
 def _found(
     tx: Transaction, provider: IdentityProvider, vouched: Vouched, *, now: Instant, entropy: Entropy,
-    request_id: str | None,
+    cause: Cause | None,
 ) -> UserId | Nobody:  # fmt: skip
     known = identities.identity(tx, vouched.issuer, vouched.subject)
     if known is not None:
@@ -59,11 +59,13 @@ def _found(
         return Nobody("unknown, and no address that this provider has proven")
     user = accounts.user_by_email(tx, vouched.email)
     if user is not None:
-        return _connected(tx, provider, vouched, user, now)
-    return _joined(tx, provider, vouched, vouched.email, now=now, entropy=entropy, request_id=request_id)
+        return _connected(tx, provider, vouched, user, now, cause)
+    return _joined(tx, provider, vouched, vouched.email, now=now, entropy=entropy, cause=cause)
 
 
-def connect(tx: Transaction, provider: IdentityProvider, vouched: Vouched, user_id: UserId, *, now: Instant) -> None:
+def connect(
+    tx: Transaction, provider: IdentityProvider, vouched: Vouched, user_id: UserId, *, now: Instant, cause: Cause | None
+) -> None:
     """Tie the identity to a user. Raises ``Conflict`` where it is somebody's already."""
     tied = Identity(
         issuer=vouched.issuer, subject=vouched.subject, user_id=user_id, provider_id=provider.id, email=vouched.email,
@@ -72,12 +74,12 @@ def connect(tx: Transaction, provider: IdentityProvider, vouched: Vouched, user_
     identities.insert_identity(tx, tied)
     audit.record(
         tx, name="identity:connected", at=now, actor_id=user_id, subject=user_id,
-        detail={"provider": provider.slug, "issuer": vouched.issuer},
+        detail={"provider": provider.slug, "issuer": vouched.issuer}, cause=cause,
     )  # fmt: skip
 
 
 def _connected(
-    tx: Transaction, provider: IdentityProvider, vouched: Vouched, user: User, now: Instant
+    tx: Transaction, provider: IdentityProvider, vouched: Vouched, user: User, now: Instant, cause: Cause | None
 ) -> UserId | Nobody:  # fmt: skip
     held = accounts.held_user(tx, user.id)
     if held is None or held.email != vouched.email or not may_sign_in(held):
@@ -98,14 +100,14 @@ def _connected(
         accounts.drop_password(tx, held.id)
         leaving.forget_passkeys(tx, held.id)
         leaving.forget_identities(tx, held.id)
-        taken_over(tx, held.id, now=now, reason=TAKEN_BY_PROVIDER)
-    connect(tx, provider, vouched, held.id, now=now)
+        taken_over(tx, held.id, now=now, reason=TAKEN_BY_PROVIDER, cause=cause)
+    connect(tx, provider, vouched, held.id, now=now, cause=cause)
     return held.id
 
 
 def _joined(  # noqa: PLR0913  (whose address, through whom, and what an account is made of)
     tx: Transaction, provider: IdentityProvider, vouched: Vouched, email: str, *, now: Instant, entropy: Entropy,
-    request_id: str | None,
+    cause: Cause | None,
 ) -> UserId | Nobody:  # fmt: skip
     """Make whoever is unknown a member of the tenants that wait for them. Those are locked."""
     invited = arriving.waiting(tx, provider, email, now)
@@ -114,16 +116,16 @@ def _joined(  # noqa: PLR0913  (whose address, through whom, and what an account
         return Nobody("no account, no invitation, and nobody has said that the domain's people may join")
     user = User(id=UserId(f"usr_{entropy(16).hex()}"), email=email, name=vouched.name, created_at=now)
     accounts.insert_user(tx, user, None)
-    arriving.accept(tx, user, invited, now=now, request_id=request_id)
+    arriving.accept(tx, user, invited, now=now, cause=cause)
     if place is not None and not permissions.is_member(tx, place[0].tenant_id, user.id):
         # Invited there, they are what the invitation says.
         domain, role = place
         permissions.set_membership(tx, domain.tenant_id, user.id, (role,))
         audit.record(
             tx, name="user:joined", at=now, tenant_id=domain.tenant_id, actor_id=user.id, subject=user.id,
-            detail={"provider": provider.slug, "domain": domain.domain, "role": role}, request_id=request_id,
+            detail={"provider": provider.slug, "domain": domain.domain, "role": role}, cause=cause,
         )  # fmt: skip
-    connect(tx, provider, vouched, user.id, now=now)
+    connect(tx, provider, vouched, user.id, now=now, cause=cause)
     return user.id
 
 

@@ -11,7 +11,7 @@ from types import MappingProxyType
 from typing import Final
 
 from doorward import audit
-from doorward.model import Instant, TenantId, UserId
+from doorward.model import Cause, Instant, TenantId, UserId
 from doorward.storage import leaving
 from doorward.storage.database import Transaction
 
@@ -146,7 +146,7 @@ def end_all(tx: Transaction, gone: Leaving) -> dict[str, list[str]]:
     return {name: ids for name, ids in found.items() if ids}
 
 
-def taken_over(tx: Transaction, user_id: UserId, *, now: Instant, reason: str) -> None:
+def taken_over(tx: Transaction, user_id: UserId, *, now: Instant, reason: str, cause: Cause | None) -> None:
     """Have somebody who proved by their address alone that an account is theirs begin with empty hands.
 
     Whoever held it before may be somebody else: a thief, or who had the address earlier. Keys, connections, linked
@@ -156,6 +156,7 @@ def taken_over(tx: Transaction, user_id: UserId, *, now: Instant, reason: str) -
     audit.record(
         tx, name="user:taken_over", at=now, actor_id=user_id, subject=user_id,
         detail={"why": reason, "ended": ", ".join(f"{name}: {len(ids)}" for name, ids in ended.items()) or "nothing"},
+        cause=cause,
     )  # fmt: skip
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from doorward import audit
 from doorward.accounts import ways_in
-from doorward.model import Identity, IdentityProvider, Instant, Passkey, Session, Status, User
+from doorward.model import Cause, Identity, IdentityProvider, Instant, Passkey, Session, Status, User
 from doorward.storage import accounts, identities, identity_providers, passkeys, sessions
 from doorward.storage.database import Reader, Transaction
 
@@ -31,7 +31,9 @@ def mine(reader: Reader, user: User) -> Mine:
     return Mine(connected=found, others=on)
 
 
-def disconnect(tx: Transaction, user: User, session: Session, *, issuer: str, subject: str, now: Instant) -> bool:
+def disconnect(  # noqa: PLR0913
+    tx: Transaction, user: User, session: Session, *, issuer: str, subject: str, now: Instant, cause: Cause | None
+) -> bool:
     """Take an identity away, and the sessions that began by it but for the one at hand. False where it is not theirs.
 
     Raises ``OnlyWayIn``.
@@ -49,7 +51,7 @@ def disconnect(tx: Transaction, user: User, session: Session, *, issuer: str, su
     if session.means != means and all(each.provider_id != gone.provider_id for each in left):
         sessions.end_sessions_by(tx, user.id, means, now)
     audit.record(
-        tx, name="identity:removed", at=now, actor_id=user.id, subject=user.id, detail={"issuer": issuer},
+        tx, name="identity:removed", at=now, actor_id=user.id, subject=user.id, detail={"issuer": issuer}, cause=cause,
     )  # fmt: skip
     return True
 

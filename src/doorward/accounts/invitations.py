@@ -20,7 +20,7 @@ from doorward.accounts.mailed import Mailing
 from doorward.accounts.members import Place, placements_of
 from doorward.accounts.refused import PeopleRefused
 from doorward.mail.letters import INVITATION
-from doorward.model import SECOND, Instant, Invitation, LinkKind, Tenant, User
+from doorward.model import SECOND, Cause, Instant, Invitation, LinkKind, Tenant, User
 from doorward.protocol import faults
 from doorward.protocol.errors import PageError
 from doorward.protocol.faults import Fault
@@ -153,7 +153,7 @@ def still_good(reader: Reader, invitation: Invitation, tenant: Tenant, now: Inst
 
 
 def join(
-    tx: Transaction, invitation: Invitation, tenant: Tenant, user: User, *, now: Instant, request_id: str | None
+    tx: Transaction, invitation: Invitation, tenant: Tenant, user: User, *, now: Instant, cause: Cause | None
 ) -> None:
     """Make somebody a member who has proven that the invitation's address is theirs. Raises ``LinkRefused``.
 
@@ -176,7 +176,7 @@ def join(
     for name, subject in (("invitation:accepted", invitation.id), ("membership:changed", user.id)):
         audit.record(
             tx, name=name, at=now, tenant_id=tenant.id, actor_id=user.id, subject=subject, detail=detail,
-            request_id=request_id,
+            cause=cause,
         )  # fmt: skip
 
 
@@ -240,7 +240,7 @@ def _tell(tx: Transaction, name: str, invitation: Invitation, actor: Actor, *, n
     detail = {"by": actor.by, "to": invitation.email, "roles": ", ".join(sorted(_names(invitation))) or "none"}
     audit.record(
         tx, name=name, at=now, tenant_id=invitation.tenant_id, actor_id=actor.user_id, subject=invitation.id,
-        detail=detail, request_id=actor.request_id,
+        detail=detail, cause=actor.cause,
     )  # fmt: skip
 
 

@@ -14,7 +14,7 @@ from doorward.credentials.authenticate import Unauthenticated, key_by_secret
 from doorward.credentials.secret import Fingerprinter, well_formed
 from doorward.mail.letters import KEY_LEAKED, Letter
 from doorward.mail.outbox import Outbox
-from doorward.model import ApiKey, Instant
+from doorward.model import ApiKey, Cause, Instant
 from doorward.protocol.plain_text import is_visible
 from doorward.storage import accounts
 from doorward.storage.database import Reader, Transaction
@@ -34,7 +34,7 @@ def report(  # noqa: PLR0913
     outbox: Outbox,
     public_url: str,
     now: Instant,
-    request_id: str,
+    cause: Cause,
 ) -> int:
     """Revoke each key that is reported, and tell its people; return how many were ended now (for the log)."""
     found = [_found(tx, text, fingerprinter, prefix, now) for text in dict.fromkeys(texts)]
@@ -44,11 +44,11 @@ def report(  # noqa: PLR0913
         {key.id: key for key in found if key is not None}.values(), key=lambda key: (key.tenant_id, key.id)
     ):
         if not revoke_api_key(
-            tx, tenant_id=key.tenant_id, key_id=key.id, by=None, now=now, request_id=request_id
+            tx, tenant_id=key.tenant_id, key_id=key.id, by=None, now=now, cause=cause
         ):  # fmt: skip
             continue
         ended += 1
-        _tell(tx, key, where=_plain(where), outbox=outbox, public_url=public_url, now=now, request_id=request_id)
+        _tell(tx, key, where=_plain(where), outbox=outbox, public_url=public_url, now=now, cause=cause)
     return ended
 
 
@@ -62,11 +62,11 @@ def _found(reader: Reader, text: str, fingerprinter: Fingerprinter, prefix: str,
 
 
 def _tell(  # noqa: PLR0913
-    tx: Transaction, key: ApiKey, *, where: str, outbox: Outbox, public_url: str, now: Instant, request_id: str
+    tx: Transaction, key: ApiKey, *, where: str, outbox: Outbox, public_url: str, now: Instant, cause: Cause
 ) -> None:
     audit.record(
         tx, name="api_key:leaked", at=now, tenant_id=key.tenant_id, subject=key.id,
-        detail={"name": key.name, "where": where}, request_id=request_id,
+        detail={"name": key.name, "where": where}, cause=cause,
     )  # fmt: skip
     tenant = accounts.tenant_by_id(tx, key.tenant_id)
     detail = {"key": key.name, "tenant": "" if tenant is None else tenant.name, "where": where}

@@ -127,7 +127,7 @@ def _tell(  # noqa: PLR0913  (an event has that many sides)
     audit.record(
         tx, name=name, at=now, tenant_id=None if tenant is None else tenant.id, actor_id=actor.user_id,
         subject=user.id, detail={"by": actor.by, "who": user.email, "name": user.name, **told},
-        request_id=actor.request_id,
+        cause=actor.cause,
     )  # fmt: skip
 
 

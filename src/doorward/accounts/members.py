@@ -182,7 +182,7 @@ def add_member(
     user = _made(tx, tenant, newcomer, now=now, entropy=entropy)
     audit.record(
         tx, name="user:changed", at=now, tenant_id=tenant.id, actor_id=actor.user_id, subject=user.id,
-        detail={"by": actor.by, "change": f"added {user.kind} {user.email}"}, request_id=actor.request_id,
+        detail={"by": actor.by, "change": f"added {user.kind} {user.email}"}, cause=actor.cause,
     )  # fmt: skip
     try:
         permissions.set_membership(tx, tenant.id, user.id, tuple(newcomer.roles))
@@ -247,7 +247,7 @@ def _tell(tx: Transaction, tenant: Tenant, user: User, actor: Actor, wanted: Wan
         detail["at"] = ", ".join(f"{each.role} at {each.type} {each.key}" for each in wanted.places) or "none"
     audit.record(
         tx, name="membership:changed", at=now, tenant_id=tenant.id, actor_id=actor.user_id, subject=user.id,
-        detail=detail, request_id=actor.request_id,
+        detail=detail, cause=actor.cause,
     )  # fmt: skip
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from doorward import audit
 from doorward.accounts import links
 from doorward.accounts.holdings import KINDS, Leaving
-from doorward.model import Instant, Session, SessionId, User
+from doorward.model import Cause, Instant, Session, SessionId, User
 from doorward.storage import accounts, leaving, sessions
 from doorward.storage.database import Reader, Transaction
 
@@ -18,7 +18,7 @@ class Ending:
     session: Session
     here_too: bool = False
     apps: bool = False
-    request_id: str | None = None
+    cause: Cause | None = None
 
 
 def change_password(
@@ -32,7 +32,7 @@ def change_password(
     if not accounts.replace_password_hash(tx, user.id, expected=expected, new=new):
         return False
     audit.record(
-        tx, name="password:changed", at=now, actor_id=user.id, subject=user.id, request_id=ending.request_id
+        tx, name="password:changed", at=now, actor_id=user.id, subject=user.id, cause=ending.cause
     )  # fmt: skip
     # Not those that undo a change of address: a thief who changes both must not end the owner's way back.
     links.end_all(tx, user.id, now)
@@ -48,21 +48,21 @@ def sign_out(tx: Transaction, user: User, ending: Ending, *, now: Instant) -> in
         if ending.here_too or each.id != ending.session.id
     ]
     for name in wanted:
-        end_one(tx, user, name, request_id=ending.request_id, now=now)
+        end_one(tx, user, name, cause=ending.cause, now=now)
     if ending.apps:
         gone = Leaving(user_id=user.id, tenant_id=None, now=now, reason="user:signed_out_everywhere")
         ended = {kind.name: kind.end(tx, gone) for kind in KINDS if kind.carried_by_programs}
-        _tell_of_programs(tx, user, ended, request_id=ending.request_id, now=now)
+        _tell_of_programs(tx, user, ended, cause=ending.cause, now=now)
     return len(wanted)
 
 
-def end_one(tx: Transaction, user: User, session_id: SessionId, *, request_id: str | None, now: Instant) -> bool:
+def end_one(tx: Transaction, user: User, session_id: SessionId, *, cause: Cause | None, now: Instant) -> bool:
     """End one session of this person. False where it had ended, or is none of theirs."""
     if session_id not in {each.id for each in sessions.sessions_of_user(tx, user.id, now)}:
         return False
     if not sessions.end_session(tx, session_id, now):
         return False
-    audit.record(tx, name="session:ended", at=now, actor_id=user.id, subject=session_id, request_id=request_id)
+    audit.record(tx, name="session:ended", at=now, actor_id=user.id, subject=session_id, cause=cause)
     return True
 
 
@@ -72,8 +72,8 @@ def has_password(reader: Reader, user: User) -> bool:
 
 
 def _tell_of_programs(
-    tx: Transaction, user: User, ended: dict[str, Sequence[str]], *, request_id: str | None, now: Instant
+    tx: Transaction, user: User, ended: dict[str, Sequence[str]], *, cause: Cause | None, now: Instant
 ) -> None:
     for name, event in (("api_keys", "api_key:revoked"), ("connections", "connection:revoked")):
         for each in ended.get(name, ()):
-            audit.record(tx, name=event, at=now, actor_id=user.id, subject=each, request_id=request_id)
+            audit.record(tx, name=event, at=now, actor_id=user.id, subject=each, cause=cause)

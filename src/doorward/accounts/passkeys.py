@@ -19,7 +19,7 @@ from doorward.accounts.passkey_site import Site
 from doorward.accounts.sessions import Came
 from doorward.credentials.api_keys import is_plain_name
 from doorward.credentials.secret import base64url, from_base64url
-from doorward.model import Entropy, Instant, Passkey, User, UserId
+from doorward.model import Cause, Entropy, Instant, Passkey, User, UserId
 from doorward.storage import accounts, identities
 from doorward.storage import passkeys as stored
 from doorward.storage.database import Conflict, Database, Transaction
@@ -101,20 +101,20 @@ class Passkeys:
             return None
 
         def begin(tx: Transaction) -> SignedIn | None:
-            if not self._count(tx, challenge, used, now):
+            if not self._count(tx, challenge, used, now, came.cause):
                 return None
             return self._entering.begin(tx, used.passkey.user_id, came, means=PASSKEY, now=now)
 
         return await self._database.write(begin)
 
-    async def confirm(self, sealed: str, answer: str, browser: str | None, user: User) -> bool:
+    async def confirm(self, sealed: str, answer: str, browser: str | None, user: User, *, cause: Cause) -> bool:
         """Say whether a passkey of ``user`` answered. Raises ``StorageUnavailable``."""
         now = self._now()
         challenge = self._challenges.open(sealed, Purpose.CONFIRM, browser, user_id=user.id, now=now)
         used = None if challenge is None else await self._used(challenge, answer)
         if challenge is None or used is None or used.passkey.user_id != user.id:
             return False
-        return await self._database.write(lambda tx: self._count(tx, challenge, used, now))
+        return await self._database.write(lambda tx: self._count(tx, challenge, used, now, cause))
 
     def made(self, sealed: str, answer: str, browser: str | None, user: User) -> tuple[Challenge, Passkey] | None:
         """Return the passkey that a browser made, not stored yet; None where its answer does not fit."""
@@ -152,7 +152,7 @@ class Passkeys:
         sign_count = ceremonies.proven(self._site, challenge.text, passkey, said)
         return None if sign_count is None else _Used(passkey=passkey, sign_count=sign_count)
 
-    def _count(self, tx: Transaction, challenge: Challenge, used: _Used, now: Instant) -> bool:
+    def _count(self, tx: Transaction, challenge: Challenge, used: _Used, now: Instant, cause: Cause | None) -> bool:
         """Take an answer once. A counter that did not go on means two of it: then it lets nobody in any more."""
         passkey = used.passkey
         if not self._challenges.claim(tx, challenge, now):
@@ -160,13 +160,15 @@ class Passkeys:
         if stored.use_passkey(tx, passkey.id, sign_count=used.sign_count, now=now):
             return True
         if stored.disable_passkey(tx, passkey.id, now):
-            audit.record(tx, name="passkey:copied", at=now, subject=passkey.id, detail={"owner": passkey.user_id})
+            audit.record(
+                tx, name="passkey:copied", at=now, subject=passkey.id, detail={"owner": passkey.user_id}, cause=cause
+            )
             notices.tell(tx, passkey.user_id, notices.PASSKEY_COPIED, passkey.id, {"passkey": passkey.name}, now=now)
         return False
 
 
 def add(
-    tx: Transaction, challenge: Challenge, passkey: Passkey, *, name: str, request_id: str | None, now: Instant
+    tx: Transaction, challenge: Challenge, passkey: Passkey, *, name: str, cause: Cause | None, now: Instant
 ) -> bool:  # fmt: skip
     """Store a new passkey under a name. False where the answer was taken before, it is known, or there are too many."""
     known = stored.passkeys_of_user(tx, passkey.user_id) if _held(tx, passkey.user_id) else []
@@ -177,7 +179,7 @@ def add(
     except Conflict:
         return False
     audit.record(
-        tx, name="passkey:added", at=now, actor_id=passkey.user_id, subject=passkey.id, request_id=request_id
+        tx, name="passkey:added", at=now, actor_id=passkey.user_id, subject=passkey.id, cause=cause
     )  # fmt: skip
     return True
 
@@ -187,7 +189,7 @@ def rename(tx: Transaction, user: User, passkey_id: str, name: str) -> bool:
     return is_plain_name(name) and stored.rename_passkey(tx, user.id, passkey_id, name.strip())
 
 
-def remove(tx: Transaction, user: User, passkey_id: str, *, request_id: str | None, now: Instant) -> bool:
+def remove(tx: Transaction, user: User, passkey_id: str, *, cause: Cause | None, now: Instant) -> bool:
     """Delete a passkey. False where it is none of theirs. Raises ``OnlyWayIn``."""
     held = accounts.changing_user(tx, user.id)
     theirs = stored.passkeys_of_user(tx, user.id)
@@ -198,7 +200,7 @@ def remove(tx: Transaction, user: User, passkey_id: str, *, request_id: str | No
         raise OnlyWayIn
     if not stored.remove_passkey(tx, user.id, passkey_id):
         return False
-    audit.record(tx, name="passkey:removed", at=now, actor_id=user.id, subject=passkey_id, request_id=request_id)
+    audit.record(tx, name="passkey:removed", at=now, actor_id=user.id, subject=passkey_id, cause=cause)
     return True
 
 

@@ -71,7 +71,7 @@ class PasswordReset:
             link, _ = self._mailing.send_link(tx, wish, RESET, now=now, origin=asked.requester)
             audit.record(
                 tx, name="password:reset_asked", at=now, subject=user.id, detail={"link": link.id},
-                request_id=asked.request_id,
+                cause=asked.cause,
             )  # fmt: skip
         return wait
 
@@ -88,7 +88,7 @@ class PasswordReset:
         audit.record(
             tx, name="password:reset", at=now, actor_id=user.id, subject=user.id,
             detail={"link": link.id, "address": came.address, "connections_ended": str(len(ended))},
-            request_id=came.request_id,
+            cause=came.cause,
         )  # fmt: skip
         self._mailing.tell(tx, user.email, PASSWORD_CHANGED, now=now, origin=came.address)
         return user

@@ -137,7 +137,7 @@ class ProviderSignIns:
                 return Connected() if known.user_id == user_id else Taken()
             if accounts.held_user(tx, user_id) is None:
                 return Nobody("gone meanwhile")
-            first_sign_in.connect(tx, provider, vouched, user_id, now=now)
+            first_sign_in.connect(tx, provider, vouched, user_id, now=now, cause=came.cause)
             return Connected()
 
         return await self._twice(work)
@@ -149,7 +149,7 @@ class ProviderSignIns:
         provider = identity_providers.provider_by_id(tx, provider_id)
         if provider is None or provider.status is not Status.ACTIVE:
             return Nobody("the provider was switched off meanwhile")
-        found = first_sign_in.whose(tx, provider, vouched, now=now, entropy=self._entropy, request_id=came.request_id)
+        found = first_sign_in.whose(tx, provider, vouched, now=now, entropy=self._entropy, cause=came.cause)
         if isinstance(found, Nobody):
             refuse(tx, None, f"{provider.slug}: {found.why}", came, now=now)
             return found

@@ -9,7 +9,7 @@ from doorward.accounts.entering import Entering, SignedIn, refuse
 from doorward.accounts.sessions import Came
 from doorward.accounts.sign_in import Mismatch, Throttled, normal_email
 from doorward.credentials.secret import Fingerprinter
-from doorward.model import Entropy, Fingerprint, Instant, User, UserId
+from doorward.model import Cause, Entropy, Fingerprint, Instant, User, UserId
 from doorward.storage import accounts, passkeys
 from doorward.storage.database import Database, Transaction
 
@@ -25,12 +25,12 @@ MAX_TYPED: Final = 100
 
 
 def renew(
-    tx: Transaction, user: User, *, now: Instant, entropy: Entropy, fingerprinter: Fingerprinter, request_id: str | None
+    tx: Transaction, user: User, *, now: Instant, entropy: Entropy, fingerprinter: Fingerprinter, cause: Cause | None
 ) -> list[str]:  # fmt: skip
     """Replace all codes of a person by new ones, and return these: nobody can show them again."""
     codes = ["".join(_ALPHABET[byte % 32] for byte in entropy(_LENGTH)) for _ in range(COUNT)]
     passkeys.replace_recovery_codes(tx, user.id, [_fingerprint(fingerprinter, user.id, each) for each in codes], now)
-    audit.record(tx, name="recovery_codes:made", at=now, actor_id=user.id, subject=user.id, request_id=request_id)
+    audit.record(tx, name="recovery_codes:made", at=now, actor_id=user.id, subject=user.id, cause=cause)
     return ["-".join(each[start : start + _GROUP] for start in range(0, _LENGTH, _GROUP)) for each in codes]
 
 
@@ -71,9 +71,7 @@ class Recovery:
             begun = self._entering.begin(tx, user.id, came, means=RECOVERY, now=now)
             if begun is not None:
                 throttle.succeeded(tx, name)
-                audit.record(
-                    tx, name="recovery_code:used", at=now, actor_id=user.id, subject=user.id, request_id=came.request_id
-                )
+                audit.record(tx, name="recovery_code:used", at=now, actor_id=user.id, subject=user.id, cause=came.cause)
             return begun
 
         return await self._database.write(enter) or Mismatch()

@@ -243,7 +243,7 @@ def _tell(  # noqa: PLR0913  (an event has that many sides)
 ) -> None:
     audit.record(
         tx, name=name, at=now, tenant_id=tenant.id, actor_id=actor.user_id, subject=subject,
-        detail={"by": actor.by, **detail}, request_id=actor.request_id,
+        detail={"by": actor.by, **detail}, cause=actor.cause,
     )  # fmt: skip
 
 

@@ -5,7 +5,7 @@ from typing import Final
 
 from doorward.accounts import ways_in
 from doorward.credentials.secret import Fingerprinter, SecretKind, base64url, mint, well_formed
-from doorward.model import SECOND, Entropy, Instant, OwnerKind, Session, SessionId, Status, User
+from doorward.model import SECOND, Cause, Entropy, Instant, OwnerKind, Session, SessionId, Status, User
 from doorward.storage import accounts
 from doorward.storage import sessions as stored_sessions
 from doorward.storage.database import Database, Reader, Transaction
@@ -31,7 +31,7 @@ class Came:
     old_cookie: str | None = None
     agent: str = ""
     address: str = ""
-    request_id: str | None = None
+    cause: Cause | None = None
 
 
 def start_session(  # noqa: PLR0913  (a session has that many sides)

@@ -12,7 +12,7 @@ from typing import Final
 from doorward import audit
 from doorward.credentials.api_keys import is_plain_name
 from doorward.credentials.secret import Fingerprinter, base64url
-from doorward.model import SECOND, Entropy, Instant, OwnerKind, Role, RoleId, Tenant, TenantId, User, UserId
+from doorward.model import SECOND, Cause, Entropy, Instant, OwnerKind, Role, RoleId, Tenant, TenantId, User, UserId
 from doorward.policy.permission import BUILT_IN_ROLES
 from doorward.protocol.endpoints import RESERVED_SLUGS, TENANT_SLUG
 from doorward.storage import accounts, permissions, setup
@@ -57,7 +57,7 @@ class Setup:
         return self._value(reader, secret, now) is not None
 
     def use(
-        self, tx: Transaction, secret: str, wanted: FirstOwner, *, now: Instant, entropy: Entropy, request_id: str | None
+        self, tx: Transaction, secret: str, wanted: FirstOwner, *, now: Instant, entropy: Entropy, cause: Cause | None
     ) -> User | None:  # fmt: skip
         """Make the first tenant and its owner; None, and nothing changed, for everybody but the first."""
         value = self._value(tx, secret, now)
@@ -79,7 +79,7 @@ class Setup:
         permissions.set_membership(tx, tenant.id, user.id, (OWNER,))
         audit.record(
             tx, name="setup:done", at=now, tenant_id=tenant.id, actor_id=user.id, subject=tenant.id,
-            detail={"owner": user.email}, request_id=request_id,
+            detail={"owner": user.email}, cause=cause,
         )  # fmt: skip
         return user
 

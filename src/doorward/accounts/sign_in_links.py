@@ -73,7 +73,7 @@ class SignInLinks:
             link, _ = self._mailing.send_link(tx, wish, SIGN_IN, now=now, origin=asked.requester)
             audit.record(
                 tx, name="sign_in_link:asked", at=now, subject=user.id, detail={"link": link.id},
-                request_id=asked.request_id,
+                cause=asked.cause,
             )  # fmt: skip
         return wait
 

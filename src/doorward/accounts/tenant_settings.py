@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from doorward import audit
 from doorward.accounts import ways_in
-from doorward.model import Instant, Rates, Session, Tenant, TenantId, UserId
+from doorward.model import Cause, Instant, Rates, Session, Tenant, TenantId, UserId
 from doorward.storage import accounts, identity_providers
 from doorward.storage.database import Reader, Transaction
 
@@ -38,7 +38,7 @@ class By:
 
     user_id: UserId | None
     session: Session | None = None
-    request_id: str | None = None
+    cause: Cause | None = None
 
 
 def methods(reader: Reader) -> list[tuple[str, str]]:
@@ -86,7 +86,7 @@ def change(tx: Transaction, tenant_id: TenantId, *, by: By, now: Instant, **said
             detail |= {"before": stored.name, "after": fresh.name}
         audit.record(
             tx, name="tenant:changed", at=now, tenant_id=tenant_id, actor_id=by.user_id, subject=stored.slug,
-            detail=detail, request_id=by.request_id,
+            detail=detail, cause=by.cause,
         )  # fmt: skip
     return fresh
 

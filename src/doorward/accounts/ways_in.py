@@ -14,6 +14,7 @@ from typing import Final
 
 from doorward import audit
 from doorward.model import (
+    Cause,
     IdentityProvider,
     Instant,
     MailDomain,
@@ -82,7 +83,7 @@ def why_not(reader: Reader, user: User, means: str) -> str | None:
     return f"{rule.domain.domain} comes through provider {rule.provider.slug}"
 
 
-def record_broken_glass(tx: Transaction, session: Session, user: User, *, now: Instant) -> None:
+def record_broken_glass(tx: Transaction, session: Session, user: User, *, now: Instant, cause: Cause | None) -> None:
     """Write down that somebody came by a way that is kept for owners alone."""
     rule = _rule(tx, user.email)
     broken = {}
@@ -94,7 +95,7 @@ def record_broken_glass(tx: Transaction, session: Session, user: User, *, now: I
     for tenant_id, why in broken.items():
         audit.record(
             tx, name="session:broke_glass", at=now, tenant_id=tenant_id, actor_id=user.id, subject=session.id,
-            detail={"means": session.means, **why},
+            detail={"means": session.means, **why}, cause=cause,
         )  # fmt: skip
 
 

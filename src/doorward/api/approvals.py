@@ -65,9 +65,7 @@ def _of_tenant(call: Call) -> Seen:
 def _viewer(call: Call) -> Viewer:
     caller = call.caller
     through = "api" if caller.key is None else by_key(caller.key.credential_id)
-    return Viewer(
-        user_id=caller.user_id, through=through, key=caller.key, request_id=call.request_id, session=caller.session
-    )
+    return Viewer(user_id=caller.user_id, through=through, key=caller.key, cause=call.cause, session=caller.session)
 
 
 def _told(status: HTTPStatus, fault: faults.Fault, _refused: Exception) -> Problem:

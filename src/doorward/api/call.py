@@ -11,7 +11,7 @@ from doorward.authserver.clients import ClientDirectory
 from doorward.credentials.key_makers import Maker, by_key, known_to_others, person
 from doorward.credentials.secret import Fingerprinter
 from doorward.gateway.approvals.asking import Terms
-from doorward.model import Entropy, Instant, Permission, Principal, Session, Tenant, User, UserId
+from doorward.model import Cause, Entropy, Instant, Permission, Principal, Session, Tenant, User, UserId
 from doorward.storage import accounts
 from doorward.storage.database import Database, Transaction
 from doorward.vault import Sealer
@@ -93,7 +93,7 @@ class Call:
     after: Mark | None
     most: int
     now: Instant
-    request_id: str
+    cause: Cause
     prepared: Any = None
     """What the route's ``prepare`` returned."""
 
@@ -121,7 +121,7 @@ class Call:
         """Return who changes other people's accounts and rights."""
         caller = self.caller
         return Actor(
-            user_id=caller.user_id, by=caller.by, limit=caller.limit, request_id=self.request_id,
+            user_id=caller.user_id, by=caller.by, limit=caller.limit, cause=self.cause,
             in_person=self.in_person,
         )  # fmt: skip
 

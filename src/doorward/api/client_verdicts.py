@@ -51,7 +51,7 @@ def _decide(call: Call) -> dict[str, Any]:
     said = call.body
     word = Word(
         allowed=said["allowed"], tenant_id=call.tenant.id, by=call.caller.user_id, now=call.now,
-        request_id=call.request_id,
+        cause=call.cause,
     )  # fmt: skip
     if "host" in said:
         return {"ended": decide_host(call.tx, said["host"], word)}

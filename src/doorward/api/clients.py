@@ -67,7 +67,7 @@ def _work(call: Call) -> ClientWork:
     )
     return ClientWork(
         tenant=call.tenant, maker=maker, now=call.now, entropy=call.parts.entropy,
-        fingerprinter=call.parts.fingerprinter, request_id=call.request_id,
+        fingerprinter=call.parts.fingerprinter, cause=call.cause,
     )  # fmt: skip
 
 

@@ -72,7 +72,7 @@ def _change(call: Call) -> dict[str, Any]:
     if "keep" in call.body:
         connected.keep_only(
             call.tx, _one(call), frozenset(map(Permission, call.body["keep"])), by=call.user, now=call.now,
-            request_id=call.request_id,
+            cause=call.cause,
         )  # fmt: skip
     if "name" in call.body:
         connected.rename(call.tx, _one(call), call.body["name"], by=call.user, now=call.now)
@@ -81,9 +81,7 @@ def _change(call: Call) -> dict[str, Any]:
 
 def _end(call: Call) -> dict[str, str]:
     found = _one(call)
-    connected.disconnect(
-        call.tx, found, by=call.user, now=call.now, request_id=call.request_id, in_person=call.in_person
-    )
+    connected.disconnect(call.tx, found, by=call.user, now=call.now, cause=call.cause, in_person=call.in_person)
     return {"id": found.connection.id, "state": "ended"}
 
 

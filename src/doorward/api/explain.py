@@ -31,7 +31,7 @@ def _explain(call: Call) -> dict[str, Any]:
         arguments=_arguments(said), key=said.get("key"), connection=said.get("connection"),
     )  # fmt: skip
     explanation = explain_for(
-        call.tx, asked, actor_id=call.caller.user_id, by=call.caller.by, now=call.now, request_id=call.request_id
+        call.tx, asked, actor_id=call.caller.user_id, by=call.caller.by, now=call.now, cause=call.cause
     )
     return described(explanation, kind)
 

@@ -22,10 +22,10 @@ from doorward.api.once import Answered, Once, Ticket
 from doorward.api.problems import Problem, not_as_described, not_ready
 from doorward.api.requests import decode, read_body, require_json
 from doorward.api.route import USUAL, ApiRoute
-from doorward.model import Instant
+from doorward.model import Cause, Instant
 from doorward.storage import accounts
 from doorward.storage.database import Reader, StorageUnavailable, Unstorable
-from doorward.web import request_id
+from doorward.web import causes
 
 NO_STORE: Final = {"Cache-Control": "no-store"}
 Endpoint = Callable[[Request], Awaitable[Response]]
@@ -43,7 +43,7 @@ class _Asked:
     after: Mark | None
     place: bytes
     ticket: Ticket | None
-    request_id: str
+    cause: Cause
     prepared: Any = None
 
 
@@ -97,7 +97,7 @@ class Frame:
         prepared = None if route.prepare is None else await route.prepare(self._parts, path, body)
         return _Asked(
             route=route, shown=shown, path=path, query=query, body=body, after=after, place=bound, ticket=ticket,
-            request_id=request_id.of(request), prepared=prepared,
+            cause=causes.of(request), prepared=prepared,
         )  # fmt: skip
 
     def _ticket(self, route: ApiRoute, request: Request, caller: Caller, raw: bytes) -> Ticket | None:
@@ -133,7 +133,7 @@ class Frame:
         return Call(
             tx=tx, parts=self._parts, caller=caller, path=asked.path, query=asked.query, body=asked.body, now=now,
             of_tenant=None if slug is None else accounts.tenant_by_slug(tx, slug), after=asked.after,
-            most=asked.query.get("limit", USUAL), request_id=asked.request_id, prepared=asked.prepared,
+            most=asked.query.get("limit", USUAL), cause=asked.cause, prepared=asked.prepared,
         )  # fmt: skip
 
 

@@ -28,7 +28,7 @@ from doorward.mail.outbox import Outbox
 from doorward.model import SECOND, Fingerprint, Instant
 from doorward.protocol import faults
 from doorward.storage.database import Database
-from doorward.web import request_id
+from doorward.web import causes, request_id
 
 PATH: Final = "/api/leaks"
 HEADER: Final = "doorward-signature"
@@ -82,7 +82,7 @@ class LeaksApi:
         keys, where = parse(decode(body))
         work = partial(
             leaked_keys.report, texts=keys, where=where, fingerprinter=self._fingerprinter, prefix=self._prefix,
-            outbox=self._outbox, public_url=self._public_url, now=now, request_id=request_id.of(request),
+            outbox=self._outbox, public_url=self._public_url, now=now, cause=causes.of(request),
         )  # fmt: skip
         ended = await self._database.write(work)
         _log.info("leak report", keys=len(keys), ended=ended, request_id=request_id.of(request))

@@ -80,7 +80,7 @@ def _pusher(call: Call) -> Pusher:
     key = call.caller.key
     return Pusher(
         tenant_id=call.tenant.id, actor_id=call.caller.user_id,
-        credential_id=call.caller.by if key is None else key.credential_id, now=call.now, request_id=call.request_id,
+        credential_id=call.caller.by if key is None else key.credential_id, now=call.now, cause=call.cause,
         product=key is not None,
     )  # fmt: skip
 

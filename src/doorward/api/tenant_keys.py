@@ -110,7 +110,7 @@ def _create(call: Call) -> dict[str, Any]:
     )  # fmt: skip
     issued = issue_key(
         call.tx, wish, tenant=call.tenant, maker=call.maker(), now=call.now, entropy=call.parts.entropy,
-        fingerprinter=call.parts.fingerprinter, prefix=call.parts.key_prefix, request_id=call.request_id,
+        fingerprinter=call.parts.fingerprinter, prefix=call.parts.key_prefix, cause=call.cause,
     )  # fmt: skip
     return _told(call, issued.created)
 
@@ -122,7 +122,7 @@ def _rotate(call: Call) -> dict[str, Any]:
         overlap=OVERLAPS[said.get("keep", "24h")],
         end=NewEnd(end_in_words(said["expires"], call.now)) if "expires" in said else None, now=call.now,
         entropy=call.parts.entropy, fingerprinter=call.parts.fingerprinter, prefix=call.parts.key_prefix,
-        request_id=call.request_id,
+        cause=call.cause,
     )  # fmt: skip
     return _told(call, made)
 
@@ -130,7 +130,7 @@ def _rotate(call: Call) -> dict[str, Any]:
 def _change(call: Call) -> dict[str, Any]:
     said, which = call.body, ApiKeyId(call.path["key_id"])
     common: dict[str, Any] = {
-        "tenant": call.tenant, "maker": call.maker(), "now": call.now, "request_id": call.request_id,
+        "tenant": call.tenant, "maker": call.maker(), "now": call.now, "cause": call.cause,
     }  # fmt: skip
     if said.keys() & {"name", "addresses", "servers"}:
         networks = networks_of(said["addresses"]) if "addresses" in said else None
@@ -151,7 +151,7 @@ def _revoke(call: Call) -> dict[str, Any]:
     key = key_of_tenant(call.tx, call.tenant, ApiKeyId(call.path["key_id"]), call.maker())
     revoke_api_key(
         call.tx, tenant_id=call.tenant.id, key_id=key.id, by=call.caller.user_id, now=call.now,
-        request_id=call.request_id,
+        cause=call.cause,
     )  # fmt: skip
     return _described(call, key.id)
 
@@ -167,9 +167,7 @@ def _set_policy(call: Call) -> dict[str, Any]:
         policy = key_policies.parsed(said.get("max_days"), said.get("never"), said.get("create"))
     except ValueError as wrong:
         raise KeyRefused(f"{wrong}.", "policy refused") from wrong
-    done = key_policies.set_policy(
-        call.tx, call.tenant, policy, maker=call.maker(), now=call.now, request_id=call.request_id
-    )
+    done = key_policies.set_policy(call.tx, call.tenant, policy, maker=call.maker(), now=call.now, cause=call.cause)
     return {**key_policies.described(done.policy), "living_longer": done.beyond}
 
 

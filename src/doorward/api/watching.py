@@ -40,7 +40,18 @@ def _only(call: Call) -> Meant:
     try:
         return filters.meant(call.tx, call.tenant.id, Typed(**{name: call.query.get(name, "") for name in _ONLY}))
     except Unknown as unknown:
-        raise not_as_described("The query names what is not here.", [(f"/{unknown.field}", str(unknown))]) from unknown
+        raise _not_here(unknown) from unknown
+
+
+def _address(call: Call) -> str:
+    try:
+        return filters.address(call.query.get("address", ""))
+    except Unknown as unknown:
+        raise _not_here(unknown) from unknown
+
+
+def _not_here(unknown: Unknown) -> Problem:
+    return not_as_described("The query names what is not here.", [(f"/{unknown.field}", str(unknown))])
 
 
 def _usage(call: Call) -> dict[str, Any]:
@@ -55,7 +66,7 @@ def _usage(call: Call) -> dict[str, Any]:
 def _audit(call: Call) -> Page[dict[str, Any]]:
     query = call.query
     search = Search(
-        which=List(query.get("list", List.CHANGES.value)), tenant_id=call.tenant.id, only=_only(call),
+        which=List(query.get("list", List.CHANGES.value)), tenant_id=call.tenant.id, only=_only(call), address=_address(call),
         event=query.get("event", ""), decision=query.get("decision", ""), text=query.get("text", ""),
         since=_moment(query, "since", 0), until=_moment(query, "until", 1),
     )  # fmt: skip
@@ -88,7 +99,7 @@ def _change(call: Call) -> dict[str, Any]:
     if said.get("sign_in_methods") is not None:
         said["sign_in_methods"] = tuple(dict.fromkeys(said["sign_in_methods"]))
     caller = call.caller
-    by = By(user_id=caller.user_id, session=caller.session, request_id=call.request_id)
+    by = By(user_id=caller.user_id, session=caller.session, cause=call.cause)
     return tenant_settings.described(tenant_settings.change(call.tx, call.tenant.id, by=by, now=call.now, **said))
 
 
@@ -122,7 +133,7 @@ ROUTES: Final = (
         query=Members({
             **_ONLY, "list": Choice([each.value for each in List], says="`changes` where it is not said."),
             "event": Choice([*audit_log.GROUPS, *EVENTS], says="Changes: an event, or the noun it begins with."),
-            "decision": Choice(DECISIONS, says="Calls: how they ended."),
+            "address": Text(most=60, says="What came from this IP address."), "decision": Choice(DECISIONS, says="Calls: how they ended."),
             "text": Text(says="Words, or the id of a request."), "since": _DAY, "until": _DAY,
         }),
         answer=Anything(object_only=True, says="A change or a call, as in the export."),

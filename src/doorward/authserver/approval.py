@@ -11,6 +11,7 @@ from doorward.credentials.secret import Fingerprinter, SecretKind, base64url, mi
 from doorward.model import (
     SECOND,
     AuthorizationCode,
+    Cause,
     Client,
     Connection,
     ConnectionId,
@@ -88,11 +89,11 @@ def grant(  # noqa: PLR0913, PLR0917
     rules: ConsentRules,
     now: Instant,
     entropy: Entropy,
-    request_id: str | None,
+    cause: Cause | None,
 ) -> str:
     """Store connection, event and, for a browser's request, code; return where the browser goes."""
     connections.insert_connection(tx, connection)
-    _note(tx, pending, connection, client, now, request_id)
+    _note(tx, pending, connection, client, now, cause)
     if pending.device is not None:
         return device.APPROVED_PATH
     request = pending.request
@@ -115,7 +116,7 @@ def grant(  # noqa: PLR0913, PLR0917
 
 
 def _note(
-    tx: Transaction, pending: Pending, connection: Connection, client: Client, now: Instant, request_id: str | None
+    tx: Transaction, pending: Pending, connection: Connection, client: Client, now: Instant, cause: Cause | None
 ) -> None:
     target = pending.request.redirect_uri
     detail = {
@@ -128,5 +129,5 @@ def _note(
     }
     audit.record(
         tx, name="connection:approved", at=now, tenant_id=connection.tenant_id, actor_id=connection.user_id,
-        subject=connection.id, detail=detail, request_id=request_id,
+        subject=connection.id, detail=detail, cause=cause,
     )  # fmt: skip

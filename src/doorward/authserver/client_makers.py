@@ -7,6 +7,7 @@ from typing import Any, Final
 from doorward.credentials.key_makers import held_by
 from doorward.credentials.secret import Fingerprinter
 from doorward.model import (
+    Cause,
     Client,
     ClientId,
     ClientKind,
@@ -78,12 +79,12 @@ class ClientWork:
     now: Instant
     entropy: Entropy
     fingerprinter: Fingerprinter
-    request_id: str | None = None
+    cause: Cause | None = None
 
     @property
     def said(self) -> dict[str, Any]:
         """Return what every audit event of it says."""
-        return {"tenant_id": self.tenant.id, "actor_id": self.maker.user_id, "request_id": self.request_id}
+        return {"tenant_id": self.tenant.id, "actor_id": self.maker.user_id, "cause": self.cause}
 
     def minting(self) -> dict[str, Any]:
         """Return what a secret is made with."""

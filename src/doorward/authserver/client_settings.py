@@ -5,7 +5,7 @@ from typing import Final
 
 from doorward import audit
 from doorward.authserver.lifetimes import LONGEST
-from doorward.model import Client, ClientId, Instant, Status, TenantId, UserId
+from doorward.model import Cause, Client, ClientId, Instant, Status, TenantId, UserId
 from doorward.storage import clients
 from doorward.storage.database import Transaction
 
@@ -19,7 +19,7 @@ class ClientUnknownError(Exception):
 
 def set_status(  # noqa: PLR0913
     tx: Transaction, client_id: ClientId, status: Status, *, now: Instant, actor_id: UserId | None = None,
-    tenant_id: TenantId | None = None, request_id: str | None = None,
+    tenant_id: TenantId | None = None, cause: Cause | None = None,
 ) -> bool:  # fmt: skip
     """Let a client work or refuse it everything, at its next call; False where it is so already.
 
@@ -33,7 +33,7 @@ def set_status(  # noqa: PLR0913
         return False
     audit.record(
         tx, name="client:changed", at=now, tenant_id=tenant_id, actor_id=actor_id, subject=client.id,
-        detail={"status": status.value}, request_id=request_id,
+        detail={"status": status.value}, cause=cause,
     )  # fmt: skip
     return True
 
@@ -65,5 +65,5 @@ def _put(
 ) -> bool:
     if before == after or not clients.update_client(tx, after):
         return False
-    audit.record(tx, name="client:changed", at=now, actor_id=actor_id, subject=after.id, detail=detail)
+    audit.record(tx, name="client:changed", at=now, actor_id=actor_id, subject=after.id, detail=detail, cause=None)
     return True

@@ -14,7 +14,7 @@ from doorward.accounts.notices import CLIENT_DENIED
 from doorward.authserver import connections as lives
 from doorward.authserver.admission import stored
 from doorward.authserver.clients import ClientDirectory
-from doorward.model import Client, ClientId, Connection, Instant, TenantId, UserId
+from doorward.model import Cause, Client, ClientId, Connection, Instant, TenantId, UserId
 from doorward.protocol import client_metadata, redirect_uri
 from doorward.protocol.errors import OAuthError
 from doorward.storage import accounts, client_verdicts, connections
@@ -40,7 +40,7 @@ class Word:
     tenant_id: TenantId
     by: UserId | None
     now: Instant
-    request_id: str | None = None
+    cause: Cause | None = None
 
 
 def decide_client(tx: Transaction, client_id: ClientId, word: Word, *, directory: ClientDirectory) -> int:
@@ -104,18 +104,18 @@ def _put(tx: Transaction, verdict: Verdict, living: Living, word: Word) -> int:
     audit.record(
         tx, name="client:allowed" if verdict.allowed else "client:denied", at=verdict.decided_at,
         tenant_id=verdict.tenant_id or None, actor_id=verdict.decided_by, subject=verdict.client_id or verdict.value,
-        detail=detail, request_id=word.request_id,
+        detail=detail, cause=word.cause,
     )  # fmt: skip
-    return 0 if verdict.allowed else _end(tx, verdict, living(tx, verdict.client_id), word.request_id)
+    return 0 if verdict.allowed else _end(tx, verdict, living(tx, verdict.client_id), word.cause)
 
 
-def _end(tx: Transaction, verdict: Verdict, living: list[Connection], request_id: str | None) -> int:
+def _end(tx: Transaction, verdict: Verdict, living: list[Connection], cause: Cause | None) -> int:
     ended = 0
     for connection in living:
         if verdict.tenant_id in {EVERYWHERE, connection.tenant_id}:
             ended += lives.end(
                 tx, connection, "client denied", by="denial", now=verdict.decided_at, actor_id=verdict.decided_by,
-                notice=CLIENT_DENIED, request_id=request_id,
+                notice=CLIENT_DENIED, cause=cause,
             )  # fmt: skip
     return ended
 

@@ -7,6 +7,7 @@ from doorward import audit
 from doorward.accounts.notices import APP_ENDED
 from doorward.authserver.connections import end, narrow
 from doorward.model import (
+    Cause,
     Client,
     ClientId,
     Connection,
@@ -94,14 +95,14 @@ def app(reader: Reader, connection_id: ConnectionId, user_id: UserId, now: Insta
 
 
 def keep_only(
-    tx: Transaction, seen: ConnectedApp, kept: frozenset[Permission], *, by: User, now: Instant, request_id: str | None
+    tx: Transaction, seen: ConnectedApp, kept: frozenset[Permission], *, by: User, now: Instant, cause: Cause | None
 ) -> bool:
     """Take from a living app what is not in ``kept``; say whether that was anything. Raises ``AppRefused``."""
     found = _held(tx, seen, by, now)
     if not kept & found.scopes:
         raise AppRefused("Leave it at least one thing to do, or disconnect it.", field="scope")
     return narrow(
-        tx, found, found.scopes - kept, actor_id=by.id, by=_as(found, by), now=now, request_id=request_id
+        tx, found, found.scopes - kept, actor_id=by.id, by=_as(found, by), now=now, cause=cause
     )  # fmt: skip
 
 
@@ -117,7 +118,7 @@ def rename(tx: Transaction, seen: ConnectedApp, label: str, *, by: User, now: In
 
 
 def disconnect(
-    tx: Transaction, seen: ConnectedApp, *, by: User, now: Instant, request_id: str | None, in_person: bool = True
+    tx: Transaction, seen: ConnectedApp, *, by: User, now: Instant, cause: Cause | None, in_person: bool = True
 ) -> bool:
     """End an app for ever, at its next call; False where it had ended. Its person is told if somebody else did it.
 
@@ -130,12 +131,12 @@ def disconnect(
     own = found.user_id == by.id and in_person
     return end(
         tx, found, f"disconnected by {_as(found, by)}", by=_as(found, by), now=now, actor_id=by.id,
-        notice=None if own else APP_ENDED, request_id=request_id,
+        notice=None if own else APP_ENDED, cause=cause,
     )  # fmt: skip
 
 
 def disconnect_all(
-    tx: Transaction, seen: ConnectedApp, *, by: User, now: Instant, request_id: str | None
+    tx: Transaction, seen: ConnectedApp, *, by: User, now: Instant, cause: Cause | None
 ) -> int:  # fmt: skip
     """End all that this client has in this tenant, whoever let it in; return how many there were."""
     tx.lock_tenant(seen.tenant.id, for_rights=True)
@@ -145,14 +146,14 @@ def disconnect_all(
     ended = [
         end(
             tx, each, "client disconnected by an administrator", by=_as(each, by), now=now, actor_id=by.id,
-            notice=None if each.user_id == by.id else APP_ENDED, request_id=request_id,
+            notice=None if each.user_id == by.id else APP_ENDED, cause=cause,
         )
         for each in living
         if each.tenant_id == seen.tenant.id
     ]  # fmt: skip
     audit.record(
         tx, name="client:disconnected", at=now, tenant_id=seen.tenant.id, actor_id=by.id,
-        subject=seen.connection.client_id, detail={"connections": str(sum(ended))}, request_id=request_id,
+        subject=seen.connection.client_id, detail={"connections": str(sum(ended))}, cause=cause,
     )  # fmt: skip
     return sum(ended)
 

@@ -4,7 +4,7 @@ from typing import Final
 
 from doorward import audit
 from doorward.accounts import notices
-from doorward.model import Client, Connection, ConnectionId, Instant, Permission, UserId
+from doorward.model import Cause, Client, Connection, ConnectionId, Instant, Permission, UserId
 from doorward.storage import accounts, clients, connections, consents
 from doorward.storage.database import Transaction
 
@@ -13,7 +13,7 @@ LEFT_NOTHING: Final = "nothing was left of it"
 
 def narrow(  # noqa: PLR0913
     tx: Transaction, connection: Connection, taken: frozenset[Permission], *, actor_id: UserId, by: str, now: Instant,
-    request_id: str | None = None,
+    cause: Cause | None = None,
 ) -> bool:  # fmt: skip
     """Take ``taken`` from ``connection``; say whether that was anything.
 
@@ -26,7 +26,7 @@ def narrow(  # noqa: PLR0913
     if left == connection.scopes:
         return False
     if not left:
-        return end(tx, connection, LEFT_NOTHING, by="person", actor_id=actor_id, now=now, request_id=request_id)
+        return end(tx, connection, LEFT_NOTHING, by="person", actor_id=actor_id, now=now, cause=cause)
     declined = connection.declined | (connection.scopes & taken)
     if not connections.narrow_connection(tx, connection.id, left, declined):
         return False
@@ -34,14 +34,14 @@ def narrow(  # noqa: PLR0913
         tx, name="connection:narrowed", at=now, tenant_id=connection.tenant_id, actor_id=actor_id,
         subject=connection.id,
         detail={"taken": " ".join(sorted(connection.scopes & taken)), "scopes": " ".join(sorted(left)), "by": by},
-        request_id=request_id,
+        cause=cause,
     )  # fmt: skip
     return True
 
 
 def end_replayed(  # noqa: PLR0913
     tx: Transaction, connection_id: ConnectionId, kind: str, reason: str, client: Client, *, now: Instant,
-    request_id: str | None = None,
+    cause: Cause | None = None,
 ) -> bool:  # fmt: skip
     """End a connection whose code or refresh token came again, and have its person told; False where it had ended.
 
@@ -52,7 +52,7 @@ def end_replayed(  # noqa: PLR0913
         return False
     audit.record(
         tx, name=kind, at=now, tenant_id=connection.tenant_id, subject=connection_id, detail={"client": client.id},
-        request_id=request_id,
+        cause=cause,
     )  # fmt: skip
     _tell(tx, connection, kind, client.name, now)
     return True
@@ -60,7 +60,7 @@ def end_replayed(  # noqa: PLR0913
 
 def end(  # noqa: PLR0913
     tx: Transaction, connection: Connection, reason: str, *, by: str, now: Instant, actor_id: UserId | None = None,
-    notice: str | None = None, request_id: str | None = None,
+    notice: str | None = None, cause: Cause | None = None,
 ) -> bool:  # fmt: skip
     """End a connection for ever, from its next call on; False where it had ended before.
 
@@ -71,7 +71,7 @@ def end(  # noqa: PLR0913
         return False
     audit.record(
         tx, name="connection:revoked", at=now, tenant_id=connection.tenant_id, actor_id=actor_id,
-        subject=connection.id, detail={"client": connection.client_id, "by": by}, request_id=request_id,
+        subject=connection.id, detail={"client": connection.client_id, "by": by}, cause=cause,
     )  # fmt: skip
     if notice is not None:
         client = clients.client_by_id(tx, connection.client_id)

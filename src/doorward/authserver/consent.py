@@ -21,6 +21,7 @@ from doorward.authserver.choices import Choice, choices, earlier, grantable
 from doorward.authserver.connections import narrow
 from doorward.authserver.envelope import Pending, ShownForm
 from doorward.model import (
+    Cause,
     Client,
     ClientAuthMethod,
     Connection,
@@ -159,7 +160,7 @@ def question(
 
 def approve(  # noqa: PLR0913
     tx: Transaction, form: ShownForm, *, tenant_slug: str, ticked: frozenset[str], session: Session,
-    rules: ConsentRules, now: Instant, entropy: Entropy, request_id: str | None = None,
+    rules: ConsentRules, now: Instant, entropy: Entropy, cause: Cause | None = None,
     browser: Fingerprint | None = None,
 ) -> Answered | AskAgain:  # fmt: skip
     """Grant what was ticked, of what was shown, as far as the person of ``session`` may.
@@ -192,13 +193,13 @@ def approve(  # noqa: PLR0913
     asked = Asked(client=client, endpoint=endpoint, user=user, tenant=choice.tenant, allowed=allowed)
     return _conclude(
         tx, form, asked, ticked=ticked, authenticated_at=session.authenticated_at, rules=rules, now=now, entropy=entropy,
-        request_id=request_id, browser=browser,
+        cause=cause, browser=browser,
     )  # fmt: skip
 
 
 def approve_unasked(  # noqa: PLR0913
     tx: Transaction, question: Question, *, ticked: frozenset[str], authenticated_at: Instant, rules: ConsentRules,
-    now: Instant, entropy: Entropy, request_id: str | None = None, browser: Fingerprint | None = None,
+    now: Instant, entropy: Entropy, cause: Cause | None = None, browser: Fingerprint | None = None,
 ) -> Answered | AskAgain:  # fmt: skip
     """Grant what a remembered answer ticks. ``question`` was asked in this transaction, with its tenant locked."""
     asked = Asked(
@@ -207,7 +208,7 @@ def approve_unasked(  # noqa: PLR0913
     )  # fmt: skip
     return _conclude(
         tx, question.form, asked, ticked=ticked, authenticated_at=authenticated_at, rules=rules, now=now,
-        entropy=entropy, request_id=request_id, browser=browser,
+        entropy=entropy, cause=cause, browser=browser,
     )  # fmt: skip
 
 
@@ -220,7 +221,7 @@ def lock(tx: Transaction, question: Question, browser: Fingerprint | None) -> bo
 
 def _conclude(  # noqa: PLR0913
     tx: Transaction, form: ShownForm, asked: Asked, *, ticked: frozenset[str], authenticated_at: Instant,
-    rules: ConsentRules, now: Instant, entropy: Entropy, request_id: str | None, browser: Fingerprint | None,
+    rules: ConsentRules, now: Instant, entropy: Entropy, cause: Cause | None, browser: Fingerprint | None,
 ) -> Answered | AskAgain:  # fmt: skip
     pending, client, endpoint, tenant, allowed = form.pending, asked.client, asked.endpoint, asked.tenant, asked.allowed
     connection = approval.connected(form, client, endpoint, tenant, granted=ticked & allowed, allowed=allowed)
@@ -231,16 +232,14 @@ def _conclude(  # noqa: PLR0913
     connection = approval.timed(tx, replace(connection, browser=browser), rules, now, entropy)
     _claim(tx, pending, now, connection.id)
     before = earlier(tx, pending, asked.user, client, tenant, endpoint, browser)
-    location = approval.grant(tx, pending, connection, client, rules, now, entropy, request_id)
+    location = approval.grant(tx, pending, connection, client, rules, now, entropy, cause)
     for each in before:
-        narrow(
-            tx, each, connection.declined, actor_id=connection.user_id, by=connection.id, now=now, request_id=request_id
-        )
+        narrow(tx, each, connection.declined, actor_id=connection.user_id, by=connection.id, now=now, cause=cause)
     return Answered(location, connection)
 
 
 def deny(
-    tx: Transaction, form: ShownForm, *, rules: ConsentRules, now: Instant, request_id: str | None = None
+    tx: Transaction, form: ShownForm, *, rules: ConsentRules, now: Instant, cause: Cause | None = None
 ) -> Answered:
     """Tell the client no, once. Nothing is kept but the event; the client may ask again (G12)."""
     pending = form.pending
@@ -249,7 +248,7 @@ def deny(
     _claim(tx, pending, now, None)
     audit.record(
         tx, name="connection:denied", at=now, actor_id=user.id, subject=pending.id,
-        detail={"client": client.name, "resource": pending.resource}, request_id=request_id,
+        detail={"client": client.name, "resource": pending.resource}, cause=cause,
     )  # fmt: skip
     if pending.device is not None:
         return Answered(device.DENIED_PATH)

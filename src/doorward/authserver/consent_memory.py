@@ -20,6 +20,7 @@ from doorward.authserver.consent import Answered, AskAgain, Question
 from doorward.authserver.envelope import Pending, ShownForm
 from doorward.model import (
     SECOND,
+    Cause,
     Client,
     ClientAuthMethod,
     ClientId,
@@ -68,7 +69,7 @@ def may_stand(reader: Reader, pending: Pending, user: User) -> bool:
 
 def approve_as_before(  # noqa: PLR0913
     tx: Transaction, pending: Pending, here: SignedIn, *, rules: ConsentRules,
-    now: Instant, entropy: Entropy, request_id: str | None = None, browser: Fingerprint | None = None,
+    now: Instant, entropy: Entropy, cause: Cause | None = None, browser: Fingerprint | None = None,
 ) -> Answered | None:  # fmt: skip
     """Approve without a page what is remembered; None, and nothing changed, where it is not (any more).
 
@@ -85,7 +86,7 @@ def approve_as_before(  # noqa: PLR0913
             return None
     answer = consent.approve_unasked(
         tx, question, ticked=found.granted & frozenset(question.form.shown),
-        authenticated_at=here[0].authenticated_at, rules=rules, now=now, entropy=entropy, request_id=request_id,
+        authenticated_at=here[0].authenticated_at, rules=rules, now=now, entropy=entropy, cause=cause,
         browser=browser,
     )  # fmt: skip
     return answer if isinstance(answer, Answered) else None
@@ -99,7 +100,7 @@ def keep(  # noqa: PLR0913
     remember: bool,
     directory: ClientDirectory,
     now: Instant,
-    request_id: str | None = None,
+    cause: Cause | None = None,
 ) -> None:
     """Remember an approval if the person ticked that, or forget what was: the last approval counts."""
     connection = answer.connection if isinstance(answer, Answered) else None
@@ -107,23 +108,21 @@ def keep(  # noqa: PLR0913
     if connection is None or client is None:
         return
     if not remember or not _trusted(client, connection.redirect_uri):
-        forget(tx, connection.user_id, connection.client_id, now=now, request_id=request_id)
+        forget(tx, connection.user_id, connection.client_id, now=now, cause=cause)
         return
     consents.remember_consent(tx, _remembered(form, connection, client, now))
     audit.record(
         tx, name="consent:remembered", at=now, tenant_id=connection.tenant_id, actor_id=connection.user_id,
         subject=connection.id, detail={"client": client.name, "scopes": " ".join(sorted(connection.scopes))},
-        request_id=request_id,
+        cause=cause,
     )  # fmt: skip
 
 
-def forget(
-    tx: Transaction, user_id: UserId, client_id: ClientId, *, now: Instant, request_id: str | None = None
-) -> bool:
+def forget(tx: Transaction, user_id: UserId, client_id: ClientId, *, now: Instant, cause: Cause | None = None) -> bool:
     """Have the person asked again whenever the client comes; say whether anything was remembered."""
     if not consents.forget_consents(tx, user_id, client_id):
         return False
-    audit.record(tx, name="consent:forgotten", at=now, actor_id=user_id, subject=client_id, request_id=request_id)
+    audit.record(tx, name="consent:forgotten", at=now, actor_id=user_id, subject=client_id, cause=cause)
     return True
 
 

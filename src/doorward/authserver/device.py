@@ -19,6 +19,7 @@ from doorward.authserver.envelope import AskingDevice, Pending
 from doorward.credentials.secret import Fingerprinter, SecretKind, base64url, mint
 from doorward.model import (
     SECOND,
+    Cause,
     Client,
     DeviceRequest,
     Entropy,
@@ -89,7 +90,7 @@ def asked(  # noqa: PLR0913
 
 def begin(  # noqa: PLR0913
     tx: Transaction, request: Asked, *, asked_from: str, issuer: str, fingerprinter: Fingerprinter, now: Instant,
-    entropy: Entropy, request_id: str | None = None,
+    entropy: Entropy, cause: Cause | None = None,
 ) -> Begun:  # fmt: skip
     """Store the request under two new codes and return what the device is told (section 3.2)."""
     device_code = mint(SecretKind.DEVICE_CODE, entropy)
@@ -107,7 +108,7 @@ def begin(  # noqa: PLR0913
     user_code = _store(tx, record, fingerprinter, entropy)
     audit.record(
         tx, name="device:asked", at=now, subject=record.id,
-        detail={"client": request.client.name, "resource": request.resource}, request_id=request_id,
+        detail={"client": request.client.name, "resource": request.resource}, cause=cause,
     )  # fmt: skip
     shown, page = device.grouped(user_code), issuer + DEVICE_PATH
     return Begun({

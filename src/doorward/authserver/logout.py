@@ -14,7 +14,7 @@ from doorward.authserver.authorize import SignedIn
 from doorward.authserver.clients import ClientDirectory
 from doorward.credentials.secret import Fingerprinter
 from doorward.credentials.signing_keys import SigningKeys
-from doorward.model import Client, ClientId, ClientKind, Instant, Status
+from doorward.model import Cause, Client, ClientId, ClientKind, Instant, Status
 from doorward.protocol import faults, logout
 from doorward.protocol.errors import PageError
 from doorward.protocol.logout import LogoutRequest
@@ -60,7 +60,7 @@ def plan(
 
 def sign_out(
     tx: Transaction, cookie: str | None, plan: Plan, *, fingerprinter: Fingerprinter, now: Instant,
-    request_id: str | None = None,
+    cause: Cause | None = None,
 ) -> None:  # fmt: skip
     """End the session of ``cookie``, if it is one; every connection lives on."""
     ended = sessions.end_session(tx, cookie, fingerprinter=fingerprinter, now=now)
@@ -68,7 +68,7 @@ def sign_out(
         by = {} if plan.client_name is None else {"client": plan.client_name}
         audit.record(
             tx, name="session:ended", at=now, actor_id=ended.user_id, subject=ended.id, detail=by,
-            request_id=request_id,
+            cause=cause,
         )  # fmt: skip
 
 

@@ -111,7 +111,7 @@ def delete(tx: Transaction, client_id: ClientId, work: ClientWork) -> int:
             by="deletion",
             now=work.now,
             actor_id=work.maker.user_id,
-            request_id=work.request_id,
+            cause=work.cause,
             notice=None if work.maker.is_about(each.user_id) else APP_ENDED,
         )
         for each in connections.living_of_client(tx, client.id)
@@ -175,5 +175,5 @@ def _record(tx: Transaction, name: str, client: Client, work: ClientWork, **more
     }
     audit.record(
         tx, name=name, at=work.now, tenant_id=client.tenant_id, actor_id=work.maker.user_id, subject=client.id,
-        detail=detail, request_id=work.request_id,
+        detail=detail, cause=work.cause,
     )  # fmt: skip

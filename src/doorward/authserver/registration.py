@@ -8,7 +8,7 @@ from typing_extensions import override
 
 from doorward import audit
 from doorward.credentials.secret import Fingerprinter, SecretKind, base64url, mint
-from doorward.model import SECOND, Client, ClientAuthMethod, ClientId, ClientKind, Entropy, Instant
+from doorward.model import SECOND, Cause, Client, ClientAuthMethod, ClientId, ClientKind, Entropy, Instant
 from doorward.protocol import faults
 from doorward.protocol.client_metadata import RegistrationRequest, canonical_key, registration_response
 from doorward.protocol.discovery import REGISTRATION_PATH
@@ -40,7 +40,7 @@ class Registered:
 
 def register(  # noqa: PLR0913
     tx: Transaction, request: RegistrationRequest, *, issuer: str, fingerprinter: Fingerprinter, now: Instant,
-    entropy: Entropy, request_id: str | None = None,
+    entropy: Entropy, cause: Cause | None = None,
 ) -> Registered:  # fmt: skip
     """Store a client that registers itself. It is asked about at every consent, whatever it says of itself (E14).
 
@@ -71,7 +71,7 @@ def register(  # noqa: PLR0913
             at=now,
             subject=client.id,
             detail={"client": client.name},
-            request_id=request_id,
+            cause=cause,
         )
     answer = registration_response(request, stored, scopes=echoed(tx, request), client_secret=secret)
     if not public:

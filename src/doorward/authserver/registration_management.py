@@ -12,7 +12,7 @@ from doorward import audit
 from doorward.authserver import connections as lives
 from doorward.authserver.registration import described, echoed, management
 from doorward.credentials.secret import Fingerprinter, SecretKind, mint
-from doorward.model import Client, ClientAuthMethod, ClientId, ClientKind, Entropy, Fingerprint, Instant, Status
+from doorward.model import Cause, Client, ClientAuthMethod, ClientId, ClientKind, Entropy, Fingerprint, Instant, Status
 from doorward.protocol import bearer, faults
 from doorward.protocol.client_metadata import RegistrationRequest, parse_update, registration_response
 from doorward.protocol.errors import BearerError, OAuthError
@@ -42,7 +42,7 @@ class Management:
     issuer: str
     fingerprinter: Fingerprinter
     now: Instant
-    request_id: str | None = None
+    cause: Cause | None = None
 
     def read(self, reader: Reader) -> dict[str, Any]:
         """Return the registration as it is (section 2.1): without the secret, of which only a fingerprint is kept."""
@@ -71,7 +71,7 @@ class Management:
             at=self.now,
             subject=client.id,
             detail={"client": changed.name},
-            request_id=self.request_id,
+            cause=self.cause,
         )
         return self._answer(tx, changed, asked, token)
 
@@ -82,7 +82,7 @@ class Management:
         for tenant_id in sorted({each.tenant_id for each in connections.living_of_client(tx, client.id)}):
             tx.lock_tenant(tenant_id, for_rights=True)
         for connection in connections.living_of_client(tx, client.id):
-            lives.end(tx, connection, "client deleted", by="client", now=self.now, request_id=self.request_id)
+            lives.end(tx, connection, "client deleted", by="client", now=self.now, cause=self.cause)
         if not clients.end_registration(tx, client.id, token=token):
             raise _refused("lost the race for this token")
         audit.record(
@@ -91,7 +91,7 @@ class Management:
             at=self.now,
             subject=client.id,
             detail={"client": client.name},
-            request_id=self.request_id,
+            cause=self.cause,
         )
 
     def _authenticated(self, reader: Reader) -> tuple[Client, Fingerprint]:

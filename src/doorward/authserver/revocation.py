@@ -14,7 +14,7 @@ from doorward.authserver.clients import ClientDirectory
 from doorward.credentials.issuer import ACCESS_TOKEN_TYP
 from doorward.credentials.secret import Fingerprinter, SecretKind, well_formed
 from doorward.credentials.signing_keys import InvalidToken, SigningKeys
-from doorward.model import SECOND, Client, ConnectionId, Instant
+from doorward.model import SECOND, Cause, Client, ConnectionId, Instant
 from doorward.protocol.client_auth import PresentedClient
 from doorward.storage import connections, issued
 from doorward.storage.database import Transaction
@@ -49,7 +49,7 @@ def read_access_token(keys: SigningKeys, token: str, issuer: str) -> AccessToken
 
 def revoke(  # noqa: PLR0913
     tx: Transaction, token: str, claims: AccessTokenClaims | None, presented: PresentedClient, *,
-    directory: ClientDirectory, fingerprinter: Fingerprinter, now: Instant, request_id: str | None = None,
+    directory: ClientDirectory, fingerprinter: Fingerprinter, now: Instant, cause: Cause | None = None,
 ) -> bool:  # fmt: skip
     """Revoke ``token`` if it is the client's own; say whether anything changed (for the log only).
 
@@ -57,7 +57,7 @@ def revoke(  # noqa: PLR0913
     """
     client = clients.authenticated(tx, directory, presented, fingerprinter, now)
     if claims is not None:
-        return _revoke_access_token(tx, claims, client, now, request_id)
+        return _revoke_access_token(tx, claims, client, now, cause)
     if not well_formed(token, SecretKind.REFRESH_TOKEN):
         return False
     stored = issued.refresh_token_by_fingerprint(tx, fingerprinter.of(token))
@@ -66,12 +66,12 @@ def revoke(  # noqa: PLR0913
     tx.lock_tenant(stored.tenant_id, for_rights=True)
     connection = connections.connection_by_id(tx, stored.connection_id)
     return connection is not None and lives.end(
-        tx, connection, "revoked by its client", by="client", now=now, request_id=request_id
+        tx, connection, "revoked by its client", by="client", now=now, cause=cause
     )
 
 
 def _revoke_access_token(
-    tx: Transaction, claims: AccessTokenClaims, client: Client, now: Instant, request_id: str | None
+    tx: Transaction, claims: AccessTokenClaims, client: Client, now: Instant, cause: Cause | None
 ) -> bool:
     if claims.client_id != client.id or claims.expires_at <= now:
         return False
@@ -83,6 +83,6 @@ def _revoke_access_token(
         return False
     audit.record(
         tx, name="access_token:revoked", at=now, tenant_id=connection.tenant_id, subject=claims.token_id,
-        detail={"client": client.name, "connection": connection.id}, request_id=request_id,
+        detail={"client": client.name, "connection": connection.id}, cause=cause,
     )  # fmt: skip
     return True

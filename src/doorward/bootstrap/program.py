@@ -69,7 +69,7 @@ async def build(core: Core) -> App:
     gateway = _gateway(shared, calls)
     own = (*static.routes(), *FaultPages(pages=shared.pages).routes())
     routes = [*own, *surfaces(shared, gateway)]
-    front, direct_pages = _doors(core, routes, shared.errors)
+    front, direct_pages = _doors(shared, routes)
     return App(
         gateway=gateway,
         pages=front,
@@ -176,10 +176,13 @@ def _record(calls: CallLog, attempts: AttemptLog, call: CallEvent) -> None:
     attempts.called(call)
 
 
-def _doors(core: Core, routes: Sequence[Route], errors: Errors) -> tuple[FrontDoor, DirectPages]:
+def _doors(shared: Shared, routes: Sequence[Route]) -> tuple[FrontDoor, DirectPages]:
     """Return what answers all routes, and what answers short requests to some of them without a router."""
+    core = shared.core
     https = core.settings.public_url.startswith("https:")
-    front = FrontDoor(router(routes), errors=errors, entropy=core.entropy, https=https)
+    front = FrontDoor(
+        router(routes), errors=shared.errors, entropy=core.entropy, https=https, requester=shared.requester
+    )
     return front, DirectPages(front, [route for route in routes if route.path in DIRECT_PATHS])
 
 

@@ -13,6 +13,7 @@ from doorward.cli.errors import CommandFailed
 from doorward.cli.named import tenant_of
 from doorward.cli.options import deployment, settings_of, with_core
 from doorward.model import SECOND, Instant
+from doorward.watch import filters
 from doorward.watch.audit_log import DECISIONS, GROUPS, Entry, List, Mark, Search, begin, exported, lines, look
 from doorward.watch.filters import Typed, Unknown, meant
 from doorward.web.words import iso
@@ -35,6 +36,7 @@ _DAY = click.DateTime(["%Y-%m-%d"])
     help="Only about this API key: its id or what lists show of it; with --calls also a connection.",
 )
 @click.option("--tool", default="", help="Only about this tool.")
+@click.option("--address", default="", help="Only what came from this IP address.")
 @click.option("--event", default="", help="Changes only: an event, or the noun that it begins with.")
 @click.option("--decision", type=click.Choice(DECISIONS), default=None, help="Calls only: how it ended.")
 @click.option("--text", default="", help="Only what holds this text, or is of this request.")
@@ -46,7 +48,7 @@ _DAY = click.DateTime(["%Y-%m-%d"])
 )
 @deployment
 def audit(  # noqa: PLR0913  (what can be asked)
-    *, tenant: str | None, calls: bool, event: str, decision: str | None, text: str, since: datetime | None,
+    *, tenant: str | None, calls: bool, address: str, event: str, decision: str | None, text: str, since: datetime | None,
     until: datetime | None, most: int, jsonl: bool, config: Path | None, data: Path | None, **typed: str,
 ) -> None:  # fmt: skip
     """Show what was done, newest first. Arguments of calls are never kept."""
@@ -56,11 +58,11 @@ def audit(  # noqa: PLR0913  (what can be asked)
     def asked(reader: "Reader") -> Search:
         tenant_id = None if tenant is None else tenant_of(reader, tenant).id
         try:
-            only = meant(reader, tenant_id, Typed(**typed))
+            only, came_from = meant(reader, tenant_id, Typed(**typed)), filters.address(address)
         except Unknown as unknown:
             raise CommandFailed(f"--{unknown.field}: {unknown} Mend the option and ask again.") from unknown
         return Search(
-            which=List.CALLS if calls else List.CHANGES, tenant_id=tenant_id, only=only, event=event,
+            which=List.CALLS if calls else List.CHANGES, tenant_id=tenant_id, only=only, address=came_from, event=event,
             decision=decision or "", text=text, since=_moment(since, 0), until=_moment(until, 1),
         )  # fmt: skip
 
@@ -78,9 +80,7 @@ def audit(  # noqa: PLR0913  (what can be asked)
 async def _export(core: "Core", search: Search) -> None:
     now = core.now()
     mark: Mark | None = await core.database.read_long(lambda reader: begin(reader, search))
-    await core.database.write(
-        lambda tx: exported(tx, search, actor_id=None, by="doorward audit", now=now, request_id=None)
-    )
+    await core.database.write(lambda tx: exported(tx, search, actor_id=None, by="doorward audit", now=now, cause=None))
     while mark is not None:
         here = mark
         text, mark = await core.database.read_long(lambda reader: lines(reader, search, here))  # noqa: B023
@@ -104,7 +104,7 @@ def _line(entry: Entry) -> str:
         what, more = f"{entry.outcome} {entry.what}", {"reason": entry.reason}
     else:
         what, more = entry.what, dict(entry.detail)
-    rest: dict[str, Any] = {"on": entry.on, **more, "request": entry.request_id}
+    rest: dict[str, Any] = {"on": entry.on, **more, "from": entry.address, "request": entry.request_id}
     # As JSON: nobody forges a line with a name.
     words = " ".join(f"{name}={json.dumps(value, ensure_ascii=False)}" for name, value in rest.items() if value)
     return f"{iso(entry.at)}  {who}  {_plain(what)}  {_plain(words)}"

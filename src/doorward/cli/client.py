@@ -66,7 +66,12 @@ def add(*, client_id: str, as_json: bool, config: Path | None, data: Path | None
         now = core.now()
         return await core.database.write(
             lambda tx: add_client_secret(
-                tx, ClientId(client_id), now=now, entropy=core.entropy, fingerprinter=core.fingerprinter
+                tx,
+                ClientId(client_id),
+                now=now,
+                entropy=core.entropy,
+                fingerprinter=core.fingerprinter,
+                cause=None,
             )
         )
 
@@ -113,7 +118,9 @@ def retire(*, client_id: str, secret_id: str, delay: str, config: Path | None, d
     async def use(core: "Core") -> Instant:
         now = core.now()
         until = ends_in(delay, now)
-        await core.database.write(lambda tx: retire_client_secret(tx, ClientId(client_id), secret_id, until, now=now))
+        await core.database.write(
+            lambda tx: retire_client_secret(tx, ClientId(client_id), secret_id, until, now=now, cause=None)
+        )
         return until
 
     try:

@@ -13,6 +13,7 @@ from doorward.credentials.secret import Fingerprinter, mint_api_key
 from doorward.model import (
     ApiKey,
     ApiKeyId,
+    Cause,
     Entropy,
     Instant,
     Permission,
@@ -57,7 +58,7 @@ def create_api_key(  # noqa: PLR0913  (a key has that many sides)
     entropy: Entropy,
     fingerprinter: Fingerprinter,
     prefix: str = "dw",
-    request_id: str | None = None,
+    cause: Cause | None = None,
     servers: frozenset[ServerId] | None = None,
     networks: tuple[str, ...] = (),
     maker: Maker = MEMBER,
@@ -89,22 +90,20 @@ def create_api_key(  # noqa: PLR0913  (a key has that many sides)
     detail = {"name": key.name, "owner": owner.email, "scopes": " ".join(sorted(granted))}
     audit.record(
         tx, name="api_key:created", at=now, tenant_id=tenant.id, actor_id=created_by, subject=key.id, detail=detail,
-        request_id=request_id,
+        cause=cause,
     )  # fmt: skip
     return CreatedKey(text, key)
 
 
 def revoke_api_key(
     tx: Transaction, *, tenant_id: TenantId, key_id: ApiKeyId, by: UserId | None, now: Instant,
-    request_id: str | None = None,
+    cause: Cause | None = None,
 ) -> bool:  # fmt: skip
     """End a key for ever, with every secret it has. False where it was ended before or is none of this tenant's."""
     tx.lock_tenant(tenant_id, for_rights=True)
     if not api_keys.revoke_api_key(tx, tenant_id, key_id, now):
         return False
-    audit.record(
-        tx, name="api_key:revoked", at=now, tenant_id=tenant_id, actor_id=by, subject=key_id, request_id=request_id
-    )
+    audit.record(tx, name="api_key:revoked", at=now, tenant_id=tenant_id, actor_id=by, subject=key_id, cause=cause)
     return True
 
 

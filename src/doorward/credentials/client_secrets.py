@@ -7,7 +7,7 @@ from typing_extensions import override
 
 from doorward import audit
 from doorward.credentials.secret import Fingerprinter, SecretKind, mint
-from doorward.model import Client, ClientAuthMethod, ClientId, ClientSecret, Entropy, Instant
+from doorward.model import Cause, Client, ClientAuthMethod, ClientId, ClientSecret, Entropy, Instant
 from doorward.storage import clients
 from doorward.storage.database import Reader, Transaction
 
@@ -32,7 +32,14 @@ class NewSecret:
 
 
 def add_client_secret(
-    tx: Transaction, client_id: ClientId, *, now: Instant, entropy: Entropy, fingerprinter: Fingerprinter, **by: Any
+    tx: Transaction,
+    client_id: ClientId,
+    *,
+    now: Instant,
+    entropy: Entropy,
+    fingerprinter: Fingerprinter,
+    cause: Cause | None,
+    **by: Any,
 ) -> NewSecret:
     """Make one more secret; those there are stay good. ``by`` is for the audit event. Raises ``SecretRefused``."""
     client = _with_secrets(tx, client_id)
@@ -42,7 +49,9 @@ def add_client_secret(
     fingerprint = fingerprinter.of(text)
     made = ClientSecret(id=clients.secret_id(fingerprint), client_id=client.id, fingerprint=fingerprint, created_at=now)
     clients.insert_client_secret(tx, made)
-    audit.record(tx, name="client_secret:created", at=now, subject=client.id, detail={"secret": made.id}, **by)
+    audit.record(
+        tx, name="client_secret:created", at=now, subject=client.id, detail={"secret": made.id}, cause=cause, **by
+    )
     return NewSecret(text=text, secret=made)
 
 
@@ -52,7 +61,14 @@ def secrets_of(reader: Reader, client_id: ClientId) -> list[ClientSecret]:
 
 
 def retire_client_secret(
-    tx: Transaction, client_id: ClientId, secret_id: str, until: Instant, *, now: Instant, **by: Any
+    tx: Transaction,
+    client_id: ClientId,
+    secret_id: str,
+    until: Instant,
+    *,
+    now: Instant,
+    cause: Cause | None,
+    **by: Any,
 ) -> ClientSecret:
     """Let a secret be good until ``until`` and never again; return what it was.
 
@@ -68,7 +84,9 @@ def retire_client_secret(
     if before.expires_at is not None and before.expires_at <= max(until, now):
         raise SecretRefused(f"secret {secret_id} ends earlier already.")
     clients.retire_client_secret(tx, client.id, secret_id, until)
-    audit.record(tx, name="client_secret:retired", at=now, subject=client.id, detail={"secret": secret_id}, **by)
+    audit.record(
+        tx, name="client_secret:retired", at=now, subject=client.id, detail={"secret": secret_id}, cause=cause, **by
+    )
     return before
 
 

@@ -13,7 +13,7 @@ from doorward import audit
 from doorward.credentials.api_keys import CreatedKey, check_name
 from doorward.credentials.key_makers import KeyRefused, Maker, check_end, check_maker, locked
 from doorward.credentials.secret import Fingerprinter, mint_for_api_key
-from doorward.model import SECOND, ApiKey, ApiKeyId, Entropy, Instant, OldSecret, ServerId, Tenant
+from doorward.model import SECOND, ApiKey, ApiKeyId, Cause, Entropy, Instant, OldSecret, ServerId, Tenant
 from doorward.protocol import faults
 from doorward.storage import accounts, api_keys
 from doorward.storage.database import Reader, Transaction
@@ -48,7 +48,7 @@ def rotate_api_key(  # noqa: PLR0913
     entropy: Entropy,
     fingerprinter: Fingerprinter,
     prefix: str,
-    request_id: str | None = None,
+    cause: Cause | None = None,
 ) -> CreatedKey:
     """Give a key a new secret; the old ones go on for ``overlap`` seconds at most, and not beyond the key's old end.
 
@@ -81,12 +81,12 @@ def rotate_api_key(  # noqa: PLR0913
     )  # fmt: skip
     if not api_keys.rotate_api_key(tx, fresh, seen=key.fingerprint, old=old):
         raise _meanwhile()
-    _record(tx, "api_key:rotated", key, maker, now=now, request_id=request_id, overlap=f"{overlap} s")
+    _record(tx, "api_key:rotated", key, maker, now=now, cause=cause, overlap=f"{overlap} s")
     return CreatedKey(text, fresh)
 
 
 def disable_api_key(
-    tx: Transaction, key_id: ApiKeyId, *, tenant: Tenant, maker: Maker, now: Instant, request_id: str | None = None
+    tx: Transaction, key_id: ApiKeyId, *, tenant: Tenant, maker: Maker, now: Instant, cause: Cause | None = None
 ) -> bool:  # fmt: skip
     """Refuse a key until it is enabled. False where it is disabled. Raises ``KeyRefused``."""
     tx.lock_tenant(tenant.id, for_rights=True)
@@ -95,12 +95,12 @@ def disable_api_key(
         return False
     if not api_keys.disable_api_key(tx, tenant.id, key.id, now, by=maker.user_id):
         raise _meanwhile()
-    _record(tx, "api_key:disabled", key, maker, now=now, request_id=request_id)
+    _record(tx, "api_key:disabled", key, maker, now=now, cause=cause)
     return True
 
 
 def enable_api_key(
-    tx: Transaction, key_id: ApiKeyId, *, tenant: Tenant, maker: Maker, now: Instant, request_id: str | None = None
+    tx: Transaction, key_id: ApiKeyId, *, tenant: Tenant, maker: Maker, now: Instant, cause: Cause | None = None
 ) -> bool:  # fmt: skip
     """Let a disabled key work again. False where it is not disabled. Raises ``KeyRefused``.
 
@@ -115,7 +115,7 @@ def enable_api_key(
         raise KeyRefused(public, "disabled by somebody else", fault=faults.KEY_HELD)
     if not api_keys.enable_api_key(tx, tenant.id, key.id, disabled_at=key.disabled_at):
         raise _meanwhile()
-    _record(tx, "api_key:enabled", key, maker, now=now, request_id=request_id)
+    _record(tx, "api_key:enabled", key, maker, now=now, cause=cause)
     return True
 
 
@@ -129,7 +129,7 @@ def change_api_key(  # noqa: PLR0913
     networks: tuple[str, ...] | None,
     now: Instant,
     servers: NewServers | None = None,
-    request_id: str | None = None,
+    cause: Cause | None = None,
 ) -> bool:
     """Give a key another name, addresses or servers; None stays. False where nothing differs. Raises ``KeyRefused``."""
     tx.lock_tenant(tenant.id, for_rights=True)
@@ -146,7 +146,7 @@ def change_api_key(  # noqa: PLR0913
         raise _meanwhile()
     ids = "all" if fresh.servers is None else " ".join(sorted(fresh.servers))
     said = {"new_name": fresh.name, "addresses": " ".join(fresh.networks) or "anywhere", "servers": ids}
-    _record(tx, "api_key:changed", key, maker, now=now, request_id=request_id, **said)
+    _record(tx, "api_key:changed", key, maker, now=now, cause=cause, **said)
     return True
 
 
@@ -185,11 +185,11 @@ def _meanwhile() -> KeyRefused:
 
 
 def _record(
-    tx: Transaction, name: str, key: ApiKey, maker: Maker, *, now: Instant, request_id: str | None, **detail: str
+    tx: Transaction, name: str, key: ApiKey, maker: Maker, *, now: Instant, cause: Cause | None, **detail: str
 ) -> None:
     owner = accounts.user_by_id(tx, key.user_id)
     said = {"name": key.name, "owner": "" if owner is None else owner.email, **detail}
     audit.record(
         tx, name=name, at=now, tenant_id=key.tenant_id, actor_id=maker.user_id, subject=key.id, detail=said,
-        request_id=request_id,
+        cause=cause,
     )  # fmt: skip

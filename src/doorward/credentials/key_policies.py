@@ -10,7 +10,7 @@ from typing import Any, Final, TypeVar
 
 from doorward import audit
 from doorward.credentials.key_makers import KeyRefused, Maker
-from doorward.model import Instant, KeyMakers, KeyPolicy, NeverEnding, Tenant
+from doorward.model import Cause, Instant, KeyMakers, KeyPolicy, NeverEnding, Tenant
 from doorward.protocol import faults
 from doorward.storage import accounts
 from doorward.storage.api_key_lists import living_longer
@@ -39,7 +39,7 @@ def checked(policy: KeyPolicy) -> KeyPolicy:
 
 
 def set_policy(
-    tx: Transaction, tenant: Tenant, policy: KeyPolicy, *, maker: Maker, now: Instant, request_id: str | None = None
+    tx: Transaction, tenant: Tenant, policy: KeyPolicy, *, maker: Maker, now: Instant, cause: Cause | None = None
 ) -> PolicySet:  # fmt: skip
     """Store a policy. Raises ``KeyRefused`` and ``LookupError`` where there is no such tenant."""
     if not maker.manages:
@@ -58,7 +58,7 @@ def set_policy(
         accounts.update_tenant(tx, replace(stored, key_policy=policy))
         audit.record(
             tx, name="tenant:changed", at=now, tenant_id=tenant.id, actor_id=maker.user_id, subject=stored.slug,
-            detail={"change": f"tenant {stored.slug}: key policy", "policy": in_words(policy)}, request_id=request_id,
+            detail={"change": f"tenant {stored.slug}: key policy", "policy": in_words(policy)}, cause=cause,
         )  # fmt: skip
     return PolicySet(policy, beyond(tx, replace(stored, key_policy=policy), now))
 

@@ -91,7 +91,7 @@ def revoke(tx: Transaction, kid: str, *, spare: SigningKeyRow | None, now: Insta
     gone = _live_row(tx, kid)
     if not stored.revoke_signing_key(tx, kid, now):
         raise KeyRefused(f"key {kid} is revoked already. Nothing was changed.")
-    audit.record(tx, name="signing_key:revoked", at=now, subject=kid, detail={"algorithm": gone.algorithm})
+    audit.record(tx, name="signing_key:revoked", at=now, subject=kid, detail={"algorithm": gone.algorithm}, cause=None)
     heir = _youngest(tx, gone.algorithm)
     if heir is None:
         if spare is None or spare.algorithm != gone.algorithm:
@@ -136,7 +136,9 @@ def _of(reader: Reader, algorithm: str) -> list[SigningKeyRow]:
 
 def _add(tx: Transaction, fresh: SigningKeyRow, *, signs_from: Instant, now: Instant) -> None:
     stored.insert_signing_key(tx, replace(fresh, created_at=now, signs_from=signs_from))
-    audit.record(tx, name="signing_key:created", at=now, subject=fresh.kid, detail={"algorithm": fresh.algorithm})
+    audit.record(
+        tx, name="signing_key:created", at=now, subject=fresh.kid, detail={"algorithm": fresh.algorithm}, cause=None
+    )
 
 
 def _elliptic(entropy: Entropy) -> ECKey:

@@ -13,7 +13,7 @@ from doorward.credentials.api_keys import CreatedKey, create_api_key
 from doorward.credentials.key_expiry import USUAL, end_of
 from doorward.credentials.key_makers import KeyRefused, Maker, locked
 from doorward.credentials.secret import Fingerprinter
-from doorward.model import Entropy, Instant, Permission, ResourceId, ServerId, Tenant, User
+from doorward.model import Cause, Entropy, Instant, Permission, ResourceId, ServerId, Tenant, User
 from doorward.policy.networks import networks
 from doorward.policy.permission import expand
 from doorward.policy.rules import ResourceTree
@@ -70,7 +70,7 @@ def issue_key(  # noqa: PLR0913
     entropy: Entropy,
     fingerprinter: Fingerprinter,
     prefix: str,
-    request_id: str | None = None,
+    cause: Cause | None = None,
 ) -> Issued:
     """Make the key. Raises ``KeyRefused``, which names the field."""
     # Before anything is read: rights, nodes and servers are then those of the moment at which the key is made.
@@ -94,7 +94,7 @@ def issue_key(  # noqa: PLR0913
         entropy=entropy,
         fingerprinter=fingerprinter,
         prefix=prefix,
-        request_id=request_id,
+        cause=cause,
     )
     return Issued(created, owner)
 

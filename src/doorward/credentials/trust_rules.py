@@ -106,6 +106,7 @@ def put_rule(tx: Transaction, tenant: Tenant, wish: Wish, *, now: Instant, entro
     audit.record(
         tx, name=event, at=now, tenant_id=tenant.id, subject=rule.id,
         detail={"by": by, "name": rule.name, "issuer": rule.issuer, "claims": " ".join(sorted(rule.claims))},
+        cause=None,
     )  # fmt: skip
     return rule
 
@@ -121,7 +122,7 @@ def remove_rule(tx: Transaction, tenant: Tenant, name: str, *, now: Instant, by:
     # The row stays, so that the past can be told; nothing works with it again.
     clients.update_client(tx, replace(_client(rule), status=Status.DISABLED))
     detail = {"by": by, "name": rule.name}
-    audit.record(tx, name="trust_rule:removed", at=now, tenant_id=tenant.id, subject=rule.id, detail=detail)
+    audit.record(tx, name="trust_rule:removed", at=now, tenant_id=tenant.id, subject=rule.id, detail=detail, cause=None)
     return rule
 
 

@@ -40,11 +40,11 @@ def unseal(name: str, sealed: str, *, sealer: Sealer) -> str:
 def set_secret(tx: Transaction, name: str, sealed: str, *, now: Instant) -> None:
     """Keep a sealed value; the next call uses it."""
     upstream_secrets.put_secret(tx, name, sealed, now)
-    audit.record(tx, name="upstream_secret:set", at=now, subject=name)
+    audit.record(tx, name="upstream_secret:set", at=now, subject=name, cause=None)
 
 
 def remove_secret(tx: Transaction, name: str, *, now: Instant) -> None:
     """Forget a value; calls to servers that need it fail from now on. Raises ``SecretRefused``."""
     if not upstream_secrets.remove_secret(tx, name):
         raise SecretRefused("there is no secret of this name. See `doorward secret list`.")
-    audit.record(tx, name="upstream_secret:removed", at=now, subject=name)
+    audit.record(tx, name="upstream_secret:removed", at=now, subject=name, cause=None)

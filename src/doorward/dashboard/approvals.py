@@ -17,7 +17,7 @@ from doorward.gateway.approvals.view import Seen
 from doorward.model import Fingerprint, Session, User
 from doorward.protocol import faults
 from doorward.storage.database import Transaction
-from doorward.web import request_id
+from doorward.web import causes
 from doorward.web.forms import read_form
 from doorward.web.origin import require_same_origin
 from doorward.web.refused import Refused
@@ -111,7 +111,7 @@ class ApprovalsPage(SettingsPage):
 
 def _viewer(request: Request, here: tuple[Session, User]) -> Viewer:
     session, user = here
-    return Viewer(user_id=user.id, through="page", request_id=request_id.of(request), session=session)
+    return Viewer(user_id=user.id, through="page", cause=causes.of(request), session=session)
 
 
 def _caller(seen: Seen) -> str:

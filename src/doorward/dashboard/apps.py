@@ -20,7 +20,7 @@ from doorward.model import ClientId, ConnectionId, Instant, Permission, Permissi
 from doorward.rights import MANAGE_CLIENTS, may, tenants_with
 from doorward.storage import clients, consents, permissions
 from doorward.storage.database import Reader, Transaction
-from doorward.web import request_id
+from doorward.web import causes
 from doorward.web.forms import Form, read_form
 from doorward.web.origin import require_same_origin
 
@@ -101,9 +101,7 @@ class AppsPage(SettingsPage):
         kept = frozenset(map(Permission, (await read_form(request)).many("scope")))
         return await self._changed(
             request,
-            lambda tx, row, by: connected.keep_only(
-                tx, row, kept, by=by, now=self._now(), request_id=request_id.of(request)
-            ),
+            lambda tx, row, by: connected.keep_only(tx, row, kept, by=by, now=self._now(), cause=causes.of(request)),
             "narrowed",
         )
 
@@ -113,7 +111,7 @@ class AppsPage(SettingsPage):
         end = connected.disconnect_all if everybodys else connected.disconnect
         return await self._changed(
             request,
-            lambda tx, row, by: end(tx, row, by=by, now=self._now(), request_id=request_id.of(request)),
+            lambda tx, row, by: end(tx, row, by=by, now=self._now(), cause=causes.of(request)),
             "disconnected",
             everybodys=everybodys,
         )
@@ -125,9 +123,7 @@ class AppsPage(SettingsPage):
         if here is None:
             return sign_in_first(PATH)
         await self._database.write(
-            lambda tx: consent_memory.forget(
-                tx, here[1].id, client_id, now=self._now(), request_id=request_id.of(request)
-            )
+            lambda tx: consent_memory.forget(tx, here[1].id, client_id, now=self._now(), cause=causes.of(request))
         )
         return see_other(f"{PATH}?{urlencode({'done': 'asked again'})}")
 

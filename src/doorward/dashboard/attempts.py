@@ -22,7 +22,7 @@ from doorward.protocol import faults
 from doorward.rights import MANAGE_CLIENTS, may
 from doorward.storage import accounts
 from doorward.storage.database import Reader, Transaction
-from doorward.web import request_id
+from doorward.web import causes
 from doorward.web.forms import Form, read_form
 from doorward.web.origin import require_same_origin
 from doorward.web.refused import Refused
@@ -102,9 +102,7 @@ class AttemptsPage(SettingsPage):
         if not may(tx, tenant.id, here[1].id, MANAGE_CLIENTS):
             raise _no_right()
         ways_in.require_open(tx, here[0], tenant.id)
-        word = Word(
-            allowed=allowed, tenant_id=tenant.id, by=here[1].id, now=self._now(), request_id=request_id.of(request)
-        )
+        word = Word(allowed=allowed, tenant_id=tenant.id, by=here[1].id, now=self._now(), cause=causes.of(request))
         client_id, value = ClientId(sent.one("client")), sent.one("value")
         match sent.one("what"):
             case "client":

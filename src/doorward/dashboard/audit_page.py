@@ -23,13 +23,13 @@ from doorward.storage.database import Database, Reader, Transaction
 from doorward.watch import audit_log, filters
 from doorward.watch.audit_log import DECISIONS, GROUPS, List, Mark, Page, Search
 from doorward.watch.filters import LONGEST, Meant, Typed, Unknown
-from doorward.web import request_id
+from doorward.web import causes
 from doorward.web.origin import require_same_origin
 from doorward.web.refused import Refused
 
 PATH: Final = "/settings/audit"
 LINES: Final = f"{PATH}/export.jsonl"
-_FIELDS: Final = ("text", "user", "client", "key", "tool", "event", "decision", "since", "until")
+_FIELDS: Final = ("text", "user", "client", "key", "tool", "address", "event", "decision", "since", "until")
 _DAY: Final = re.compile(r"\d{4}-\d\d-\d\d")
 _MICROSECONDS_OF_A_DAY: Final = 86_400 * SECOND
 _HEADERS: Final = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
@@ -108,7 +108,7 @@ class AuditPage(SettingsPage):
             raise Refused(faults.REQUEST_INVALID, status=422, reason=f"filters: {sorted(wrong)}")
         mark = audit_log.begin(tx, search)
         audit_log.exported(
-            tx, search, actor_id=here[1].id, by="page", now=self._now(), request_id=request_id.of(request)
+            tx, search, actor_id=here[1].id, by="page", now=self._now(), cause=causes.of(request)
         )  # fmt: skip
         return search, tenant.slug, mark
 
@@ -141,8 +141,9 @@ def _search(reader: Reader, tenant: Tenant, asked: Mapping[str, str]) -> tuple[S
             values[name] = _moment(asked.get(name, ""), days)
         except ValueError:
             wrong[name] = "Write a day like 2026-11-20."
-    only = Meant()
+    only, address = Meant(), ""
     try:
+        address = filters.address(asked.get("address", ""))
         only = filters.meant(
             reader, tenant.id, Typed(**{name: asked.get(name, "") for name in ("user", "client", "key", "tool")})
         )
@@ -154,7 +155,7 @@ def _search(reader: Reader, tenant: Tenant, asked: Mapping[str, str]) -> tuple[S
     which = List.CALLS if asked.get("list") == List.CALLS.value else List.CHANGES
     event, decision = asked.get("event", ""), asked.get("decision", "")
     search = Search(
-        which=which, tenant_id=tenant.id, only=only, text=text, event=event if event in {*GROUPS, *EVENTS} else "",
+        which=which, tenant_id=tenant.id, only=only, text=text, address=address, event=event if event in {*GROUPS, *EVENTS} else "",
         decision=decision if decision in DECISIONS else "", **values,
     )  # fmt: skip
     return search, wrong

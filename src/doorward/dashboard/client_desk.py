@@ -16,7 +16,7 @@ from doorward.protocol import faults
 from doorward.rights import MANAGE_CLIENTS, REGISTER_CLIENTS
 from doorward.storage import accounts, clients
 from doorward.storage.database import Database, Reader, Transaction
-from doorward.web import request_id
+from doorward.web import causes
 from doorward.web.pages import Pages
 
 PATH: Final = "/settings/clients"
@@ -61,7 +61,7 @@ class ClientDesk:
             once_forms.claim(tx, user, "client-form", nonce, now=self.now(), twice=faults.CLIENT_SENT_ALREADY)
         return ClientWork(
             tenant=tenant, maker=person(tx, tenant.id, user.id), now=self.now(), entropy=self._entropy,
-            fingerprinter=self._fingerprinter, request_id=request_id.of(request),
+            fingerprinter=self._fingerprinter, cause=causes.of(request),
         )  # fmt: skip
 
 

@@ -22,7 +22,7 @@ from doorward.protocol import faults
 from doorward.rights import MANAGE_MEMBERS
 from doorward.storage import permissions
 from doorward.storage.database import Reader, Transaction
-from doorward.web import request_id
+from doorward.web import causes
 from doorward.web.forms import Form, read_form
 from doorward.web.origin import require_same_origin
 from doorward.web.pages import Pages
@@ -117,7 +117,7 @@ class InvitationsPage:
     def _actor(self, tx: Transaction, request: Request, slug: str) -> tuple[Tenant, Actor]:
         here = self._signed_in.require_in(tx, request)
         tenant, _ = tenant_desk.place(tx, here, slug, (MANAGE_MEMBERS,))
-        return tenant, Actor(user_id=here[1].id, by="page", request_id=request_id.of(request))
+        return tenant, Actor(user_id=here[1].id, by="page", cause=causes.of(request))
 
     async def _page(
         self, here: tuple[Session, User], slug: str, filled: Filled, *, done: str = "", status: int = 200

@@ -21,7 +21,7 @@ from doorward.dashboard.once_forms import nonce_of
 from doorward.dashboard.signed_in import see_other, sign_in_first
 from doorward.model import ApiKey, Server, Tenant, User
 from doorward.storage.database import Transaction
-from doorward.web import request_id
+from doorward.web import causes
 from doorward.web.forms import Form, read_form
 from doorward.web.origin import require_same_origin
 
@@ -104,7 +104,7 @@ class KeyPage:
         tenant = _tenant(row)
         created = key_changes.rotate_api_key(
             tx, row.key.id, tenant=tenant, maker=person(tx, tenant.id, user.id), overlap=OVERLAPS[keep], end=end, now=now,
-            request_id=request_id.of(request), **self._desk.minting(),
+            cause=causes.of(request), **self._desk.minting(),
         )  # fmt: skip
         return Made(created, tenant, self._desk.endpoint(tx, tenant))
 
@@ -129,7 +129,7 @@ class KeyPage:
             tx, row.key.id, tenant=tenant, maker=person(tx, tenant.id, user.id), name=sent.one("name")[:200],
             networks=networks_of(sent.one("addresses")[:4000].replace(",", " ").split()),
             servers=NewServers(servers_named(tx, chosen, tenant)), now=self._desk.now(),
-            request_id=request_id.of(request),
+            cause=causes.of(request),
         )  # fmt: skip
 
     async def _switch(self, request: Request) -> Response:
@@ -147,7 +147,7 @@ class KeyPage:
             ways_in.require_open(tx, session, tenant.id)
             done: bool = change(
                 tx, row.key.id, tenant=tenant, maker=person(tx, tenant.id, user.id), now=self._desk.now(),
-                request_id=request_id.of(request),
+                cause=causes.of(request),
             )  # fmt: skip
             return done
 
@@ -180,7 +180,7 @@ class KeyPage:
                 key_id=row.key.id,
                 by=user.id,
                 now=now,
-                request_id=request_id.of(request),
+                cause=causes.of(request),
             )
         )
         return see_other(f"{PATH}?revoked={row.key.id}")

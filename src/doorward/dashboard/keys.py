@@ -25,7 +25,7 @@ from doorward.model import User
 from doorward.protocol import faults
 from doorward.storage.api_key_lists import START
 from doorward.storage.database import Transaction
-from doorward.web import request_id
+from doorward.web import causes
 from doorward.web.forms import Form, read_form
 from doorward.web.origin import require_same_origin
 from doorward.web.refused import Refused
@@ -90,7 +90,7 @@ class KeysPage:
         ways_in.require_open(tx, session, offered.tenant.id)
         issued = issue_key(
             tx, key_form.wish_of(form), tenant=offered.tenant, maker=offered.maker, now=self._desk.now(),
-            request_id=request_id.of(request), **self._desk.minting(),
+            cause=causes.of(request), **self._desk.minting(),
         )  # fmt: skip
         return Made(issued.created, offered.tenant, self._desk.endpoint(tx, offered.tenant), form.client)
 

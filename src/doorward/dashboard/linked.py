@@ -26,7 +26,7 @@ from doorward.protocol.faults import Fault
 from doorward.protocol.outbound.client import document
 from doorward.storage import servers
 from doorward.storage.database import Reader
-from doorward.web import request_id
+from doorward.web import causes
 from doorward.web.forms import read_form
 from doorward.web.origin import require_same_origin
 from doorward.web.refused import Refused
@@ -110,7 +110,7 @@ class LinkedPage(SettingsPage):
         came = _came(request)
         try:
             server = await self._linking.finish(
-                request.path_params["server"], came, _who(here), request_id=request_id.of(request)
+                request.path_params["server"], came, _who(here), cause=causes.of(request)
             )
         except (LinkRefused, Elsewhere) as refused:
             raise _refused(refused.fault, refused.reason, elsewhere=isinstance(refused, Elsewhere)) from refused
@@ -138,7 +138,7 @@ class LinkedPage(SettingsPage):
             return sign_in_first(PATH)
         row = await self._own(request, here[1])
         if row.grant is not None:
-            await self._linking.unlink(row.grant, by=here[1], request_id=request_id.of(request))
+            await self._linking.unlink(row.grant, by=here[1], cause=causes.of(request))
         return see_other(f"{PATH}?{urlencode({'unlinked': row.server.slug})}")
 
     async def _offered(self, request: Request, user: User) -> tuple[Server, Sequence[Tenant]]:

@@ -24,7 +24,7 @@ from doorward.model import Instant, User
 from doorward.protocol import faults
 from doorward.storage import passkeys as stored
 from doorward.storage.database import Database, Transaction
-from doorward.web import request_id
+from doorward.web import causes
 from doorward.web.cookies import Cookies
 from doorward.web.forms import Form, read_form
 from doorward.web.origin import require_same_origin
@@ -64,7 +64,9 @@ class PasskeyProof:
     async def check(self, request: Request, user: User, form: Form) -> Unproven | None:
         """Return None where a passkey of theirs answered."""
         browser = self._cookies.browser_id(request)
-        fits = await self._passkeys.confirm(form.one("challenge"), form.one("passkey"), browser, user)
+        fits = await self._passkeys.confirm(
+            form.one("challenge"), form.one("passkey"), browser, user, cause=causes.of(request)
+        )
         return None if fits else Unproven()
 
     async def _ask(self, request: Request) -> Response:
@@ -130,7 +132,7 @@ class OwnPasskeys:
         def add(tx: Transaction) -> bool:
             ways_in.require_no_forging(tx, self._signed_in.require_in(tx, request)[0], use_cases.PASSKEY)
             return use_cases.add(
-                tx, challenge, passkey, name=act.form.one("name"), request_id=request_id.of(request), now=self._now()
+                tx, challenge, passkey, name=act.form.one("name"), cause=causes.of(request), now=self._now()
             )
 
         if not await self._database.write(add):
@@ -160,7 +162,7 @@ class OwnPasskeys:
 
         def remove(tx: Transaction) -> bool:
             _, user = self._signed_in.require_in(tx, request)
-            return use_cases.remove(tx, user, wanted, request_id=request_id.of(request), now=self._now())
+            return use_cases.remove(tx, user, wanted, cause=causes.of(request), now=self._now())
 
         try:
             await self._database.write(remove)

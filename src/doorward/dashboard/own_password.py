@@ -18,7 +18,7 @@ from doorward.model import Instant
 from doorward.protocol import faults
 from doorward.storage import accounts
 from doorward.storage.database import Database, Transaction
-from doorward.web import request_id
+from doorward.web import causes
 from doorward.web.refused import Refused
 
 _CHANGE: Final = f"{PATH}/password"
@@ -67,7 +67,7 @@ class OwnPassword:
         except Busy as busy:
             raise Refused(faults.SIGN_IN_BUSY, status=503, reason="password queue full") from busy
         ending = Ending(
-            session=act.session, apps=act.form.one("apps") == "yes", request_id=request_id.of(request)
+            session=act.session, apps=act.form.one("apps") == "yes", cause=causes.of(request)
         )  # fmt: skip
 
         def change(tx: Transaction) -> bool:

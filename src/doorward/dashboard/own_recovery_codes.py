@@ -16,7 +16,7 @@ from doorward.dashboard.step_up import Act, StepUp
 from doorward.model import Entropy, Instant
 from doorward.storage import passkeys as stored
 from doorward.storage.database import Database, Transaction
-from doorward.web import request_id
+from doorward.web import causes
 
 _RENEW: Final = f"{PATH}/recovery-codes"
 
@@ -54,7 +54,7 @@ class OwnRecoveryCodes:
             once.require_first_time(tx, request, self._now(), look=(PATH, "Back to Security"))
             return recovery_codes.renew(
                 tx, user, now=self._now(), entropy=self._entropy, fingerprinter=self._fingerprinter,
-                request_id=request_id.of(request),
+                cause=causes.of(request),
             )  # fmt: skip
 
         codes = await self._database.write(renew)

@@ -13,7 +13,7 @@ from doorward.dashboard.signed_in import SignedIn, see_other, sign_in_first
 from doorward.model import Instant, SessionId
 from doorward.storage import sessions
 from doorward.storage.database import Database, Transaction
-from doorward.web import request_id
+from doorward.web import causes
 from doorward.web.cookies import Cookies
 from doorward.web.forms import read_form
 from doorward.web.origin import require_same_origin
@@ -49,7 +49,7 @@ class OwnSessions:
 
         def end(tx: Transaction) -> bool:
             session, user = self._signed_in.require_in(tx, request)
-            end_one(tx, user, wanted, request_id=request_id.of(request), now=now)
+            end_one(tx, user, wanted, cause=causes.of(request), now=now)
             return session.id == wanted
 
         if await self._signed_in.find(request) is None:
@@ -63,7 +63,7 @@ class OwnSessions:
 
         def end(tx: Transaction) -> None:
             session, user = self._signed_in.require_in(tx, request)
-            ending = Ending(session=session, here_too=here_too, apps=apps, request_id=request_id.of(request))
+            ending = Ending(session=session, here_too=here_too, apps=apps, cause=causes.of(request))
             sign_out(tx, user, ending, now=now)
 
         if await self._signed_in.find(request) is None:

@@ -15,6 +15,7 @@ from doorward.dashboard.step_up import Act, StepUp
 from doorward.model import Instant
 from doorward.protocol import faults
 from doorward.storage.database import Database, Transaction
+from doorward.web import causes
 from doorward.web.pages import Pages
 from doorward.web.refused import Refused
 
@@ -68,4 +69,6 @@ class ProfilePage:
 
     def _take_away(self, tx: Transaction, request: Request, issuer: str, subject: str) -> None:
         here = self._signed_in.require_in(tx, request)
-        identity_list.disconnect(tx, here[1], here[0], issuer=issuer, subject=subject, now=self._now())
+        identity_list.disconnect(
+            tx, here[1], here[0], issuer=issuer, subject=subject, now=self._now(), cause=causes.of(request)
+        )

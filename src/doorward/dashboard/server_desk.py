@@ -18,7 +18,7 @@ from doorward.rights import MANAGE_SERVERS
 from doorward.storage import servers
 from doorward.storage.database import Database, Reader, Transaction
 from doorward.vault import Sealer
-from doorward.web import request_id
+from doorward.web import causes
 from doorward.web.budgets import MinuteBudget
 from doorward.web.pages import Pages
 from doorward.web.refused import Refused
@@ -90,7 +90,7 @@ class ServerDesk:
         """Return who acts, where, in the transaction that writes. Raises ``Refused``."""
         here = self.signed_in.require_in(tx, request)
         place = self.place(tx, here, slug)
-        return place.tenant, Actor(user_id=here[1].id, by="page", request_id=request_id.of(request))
+        return place.tenant, Actor(user_id=here[1].id, by="page", cause=causes.of(request))
 
     @staticmethod
     def place(reader: Reader, here: tuple[Session, User], slug: str) -> Place:

@@ -30,7 +30,7 @@ from doorward.storage import sessions
 from doorward.storage.claims import claim_request
 from doorward.storage.database import Database, Transaction
 from doorward.vault import Sealer, Unsealed
-from doorward.web import request_id
+from doorward.web import causes
 from doorward.web.forms import Form, read_form
 from doorward.web.origin import require_same_origin
 from doorward.web.pages import Pages
@@ -232,7 +232,7 @@ class StepUp:
         sessions.confirm_session(tx, session.id, now)
         audit.record(
             tx, name="session:confirmed", at=now, actor_id=here[1].id, subject=session.id,
-            detail={"for": waiting.route}, request_id=request_id.of(request),
+            detail={"for": waiting.route}, cause=causes.of(request),
         )  # fmt: skip
         return session
 

@@ -28,7 +28,7 @@ from doorward.storage import accounts, credential_search
 from doorward.storage.api_key_lists import START, KeyState, used_key
 from doorward.storage.credential_search import ENDED, LIVING, Search
 from doorward.storage.database import Reader, Transaction
-from doorward.web import request_id
+from doorward.web import causes
 from doorward.web.forms import read_form
 from doorward.web.origin import require_same_origin
 from doorward.web.refused import Refused
@@ -102,7 +102,7 @@ class CredentialsPage(SettingsPage):
         def work(tx: Transaction, tenant: Tenant, user: User, key_id: ApiKeyId) -> None:
             change(
                 tx, key_id, tenant=tenant, maker=person(tx, tenant.id, user.id), now=self._now(),
-                request_id=request_id.of(request),
+                cause=causes.of(request),
             )  # fmt: skip
 
         return await self._changed(request, work, done)
@@ -136,7 +136,7 @@ class CredentialsPage(SettingsPage):
         def work(tx: Transaction, tenant: Tenant, user: User, key_id: ApiKeyId) -> None:
             key_of_tenant(tx, tenant, key_id, person(tx, tenant.id, user.id))
             revoke_api_key(
-                tx, tenant_id=tenant.id, key_id=key_id, by=user.id, now=self._now(), request_id=request_id.of(request)
+                tx, tenant_id=tenant.id, key_id=key_id, by=user.id, now=self._now(), cause=causes.of(request)
             )
 
         return await self._changed(request, work, "revoked")

@@ -16,7 +16,7 @@ from doorward.model import Entropy, Instant, Permission, Session, Tenant, User
 from doorward.protocol import faults
 from doorward.rights import tenants_with
 from doorward.storage.database import Database, Reader, Transaction
-from doorward.web import request_id
+from doorward.web import causes
 from doorward.web.pages import Pages
 from doorward.web.refused import Refused
 
@@ -43,7 +43,7 @@ class TenantDesk:
         """Return where and in whose name a change is made, at the moment of the change. Raises ``Refused``."""
         here = self.signed_in.require_in(tx, request)
         tenant, _ = place(tx, here, slug, rights)
-        return tenant, Actor(user_id=here[1].id, by="page", request_id=request_id.of(request))
+        return tenant, Actor(user_id=here[1].id, by="page", cause=causes.of(request))
 
     async def do(
         self, request: Request, slug: str, rights: Collection[Permission],

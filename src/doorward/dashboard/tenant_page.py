@@ -21,7 +21,7 @@ from doorward.protocol import faults
 from doorward.rights import MANAGE_KEYS, MANAGE_TENANT, may
 from doorward.storage import mail_domains
 from doorward.storage.database import Database, Reader, Transaction
-from doorward.web import request_id
+from doorward.web import causes
 from doorward.web.forms import Form
 from doorward.web.pages import Pages
 from doorward.web.refused import Refused
@@ -118,12 +118,12 @@ class TenantPage:
         tx.lock_tenant(tenant.id, for_rights=True)
         if not may(tx, tenant.id, here[1].id, MANAGE_TENANT):
             raise _no_right()
-        now, name = self._now(), request_id.of(request)
+        now, name = self._now(), causes.of(request)
         if form.one("section") == "keys":
             maker = key_makers.person(tx, tenant.id, here[1].id)
-            key_policies.set_policy(tx, tenant, _policy(form), maker=maker, now=now, request_id=name)
+            key_policies.set_policy(tx, tenant, _policy(form), maker=maker, now=now, cause=name)
             return
-        by = By(user_id=here[1].id, session=here[0], request_id=name)
+        by = By(user_id=here[1].id, session=here[0], cause=name)
         tenant_settings.change(tx, tenant.id, by=by, now=now, **_said(form))
 
 

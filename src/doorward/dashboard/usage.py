@@ -25,7 +25,7 @@ from doorward.storage.usage_sums import Kind
 from doorward.watch import filters, usage, usage_sheet
 from doorward.watch.filters import Meant, Typed, Unknown
 from doorward.watch.usage import RANGES, USUAL, Report, Wanted
-from doorward.web import request_id
+from doorward.web import causes
 from doorward.web.origin import require_same_origin
 from doorward.web.refused import Refused
 
@@ -105,7 +105,7 @@ class UsagePage(SettingsPage):
         await self._database.write(
             lambda tx: audit.record(
                 tx, name="usage:exported", at=now, tenant_id=tenant.id, actor_id=here[1].id, subject=tenant.slug,
-                detail={"days": str(shown.found.wanted.days), "by": "page"}, request_id=request_id.of(request),
+                detail={"days": str(shown.found.wanted.days), "by": "page"}, cause=causes.of(request),
             )
         )  # fmt: skip
         name = f"usage-{tenant.slug}-{shown.found.wanted.days}d.csv"

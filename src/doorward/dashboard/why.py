@@ -18,7 +18,7 @@ from doorward.model import RuleKind, Session, Tenant, User
 from doorward.rights import EXPLAIN_DECISIONS
 from doorward.storage import accounts, servers
 from doorward.storage.database import Reader, Transaction
-from doorward.web import request_id
+from doorward.web import causes
 from doorward.web.forms import read_form
 from doorward.web.origin import require_same_origin
 
@@ -107,9 +107,7 @@ class WhyPage(SettingsPage):
         here = self._signed_in.require_in(tx, request)
         # Asked again in the transaction that answers: a role that was taken away meanwhile learns nothing.
         tenant_desk.place(tx, here, asked.tenant, (EXPLAIN_DECISIONS,))
-        explanation = explain_for(
-            tx, asked, actor_id=here[1].id, by="page", now=self._now(), request_id=request_id.of(request)
-        )
+        explanation = explain_for(tx, asked, actor_id=here[1].id, by="page", now=self._now(), cause=causes.of(request))
         about = accounts.user_by_email(tx, asked.email)
         denied = Denied(
             tenant=asked.tenant, user_id="" if about is None else about.id, who=asked.email, server=asked.server,

@@ -62,10 +62,8 @@ class ApprovalGate:
         outcome = await self._database.read(lambda reader: glance(reader, asked, call.resumed, now))
         if outcome is not None:
             return outcome
-        request_id = call.exchange.request_id
-        return await self._database.write(
-            lambda tx: claim(tx, asked, call.resumed, self._terms, now=now, request_id=request_id)
-        )
+        cause = call.exchange.cause
+        return await self._database.write(lambda tx: claim(tx, asked, call.resumed, self._terms, now=now, cause=cause))
 
 
 def _tool(call: Call, ask: mcp.CallTool) -> Tool:

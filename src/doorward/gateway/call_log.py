@@ -35,6 +35,7 @@ def call_event(call: Call, now: Instant) -> CallEvent:
         exchange.status,
         now - call.started,
         exchange.request_id,
+        exchange.came_from,
     )
 
 

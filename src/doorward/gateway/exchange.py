@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable, Mapping, MutableMapping, Sequen
 from typing import Any, ClassVar, Final
 
 from doorward.gateway.head import Head, Header
+from doorward.model import Cause
 from doorward.protocol import faults
 from doorward.protocol.faults import Fault
 from doorward.protocol.jsonrpc import encode
@@ -73,6 +74,8 @@ class Exchange(ABC):
     shared: tuple[Header, ...] = ()
     started: bool = False
     status: int = 0
+    came_from: str | None = None
+    """Where it came from, for people; set once its caller is known."""
 
     def __init__(self, method: str, head: Head, client: str | None, request_id: str) -> None:
         self.method = method
@@ -82,6 +85,11 @@ class Exchange(ABC):
         self.client = client
         """The peer's address."""
         self.request_id = request_id
+
+    @property
+    def cause(self) -> Cause:
+        """It, as what is written down for it tells of it."""
+        return Cause(self.request_id, self.came_from)
 
     @property
     def raw_headers(self) -> Sequence[Header]:

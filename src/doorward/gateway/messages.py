@@ -330,12 +330,12 @@ class Messages:
 
     def _note_use(self, exchange: Exchange, caller: Caller, now: Instant) -> None:
         principal = caller.principal
+        address = exchange.came_from = self._door.came_from(exchange)
         if principal.credential is not CredentialKind.API_KEY:
             # Only of keys is it told where they are used: a connection is one client on one device.
             self._touch(principal.credential, principal.credential_id, now, None, None)
             return
         agent = exchange.head.agent
-        address = self._door.came_from(exchange)
         self._touch(principal.credential, principal.credential_id, now, address, agent and agent[:MAX_LOGGED])
 
 

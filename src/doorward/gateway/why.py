@@ -21,6 +21,7 @@ from doorward.gateway.own_tools import is_own
 from doorward.gateway.target import target_of_call
 from doorward.model import (
     ApiKeyId,
+    Cause,
     ConnectionId,
     CredentialKind,
     Instant,
@@ -91,7 +92,7 @@ class _Credential:
 
 
 def explain_for(
-    tx: Transaction, asked: Asked, *, actor_id: UserId | None, by: str, now: Instant, request_id: str | None = None
+    tx: Transaction, asked: Asked, *, actor_id: UserId | None, by: str, now: Instant, cause: Cause | None = None
 ) -> Explanation:
     """Explain a call to whoever asks, and note that they looked at another person. Raises ``CannotExplain``.
 
@@ -107,7 +108,7 @@ def explain_for(
     if user.id != actor_id:
         audit.record(
             tx, name="decision:explained", at=now, tenant_id=tenant.id, actor_id=actor_id, subject=user.email,
-            detail={"by": by, "server": asked.server, asked.kind.value: asked.name[:200]}, request_id=request_id,
+            detail={"by": by, "server": asked.server, asked.kind.value: asked.name[:200]}, cause=cause,
         )  # fmt: skip
     return explanation
 

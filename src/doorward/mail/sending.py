@@ -120,7 +120,7 @@ class Mailer:
             if outgoing_mail.remove_mail(tx, mail):
                 audit.record(
                     tx, name="mail:given_up", at=self._now(), tenant_id=mail.tenant_id, subject=mail.id,
-                    detail={"kind": mail.kind, "why": why, "tries": str(mail.attempts)},
+                    detail={"kind": mail.kind, "why": why, "tries": str(mail.attempts)}, cause=None,
                 )  # fmt: skip
 
         await self._database.write(work)

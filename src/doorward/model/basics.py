@@ -1,6 +1,7 @@
 """What every record is made of: moments, ids, fingerprints."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import NewType
 
@@ -29,6 +30,15 @@ Entropy = Callable[[int], bytes]
 
 SECOND = 1_000_000
 """One second, in the unit of ``Instant``."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cause:
+    """The request that something was done for. A chore has none, nor has a command at the machine."""
+
+    request_id: str
+    address: str | None
+    """Where it came from, as people write it; None where nothing tells (a socket file)."""
 
 
 class Status(StrEnum):

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from functools import lru_cache
-from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_network
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from typing import Final
 
 Address = IPv4Address | IPv6Address
@@ -11,6 +11,17 @@ Network = IPv4Network | IPv6Network
 MAX_NETWORKS: Final = 50
 _IPV4_MAPPED: Final = 96
 """Bits before the IPv4 address in ``::ffff:0:0/96``."""
+
+
+def address(text: str) -> str:
+    """Return one address in its one form, ``203.0.113.7``. Raises ``ValueError`` with words for people."""
+    short = text.strip()[:60]
+    try:
+        found = ip_address(short)
+    except ValueError as wrong:
+        raise ValueError(f"{short!r} is no address. Write it like 203.0.113.7 or 2001:db8::7.") from wrong
+    mapped = found.ipv4_mapped if isinstance(found, IPv6Address) else None
+    return str(mapped or found)
 
 
 def network(text: str) -> str:

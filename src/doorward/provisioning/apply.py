@@ -120,4 +120,5 @@ def _record(writing: Writing, change: Change) -> None:
         tenant_id=None if tenant is None else tenant.id,
         subject=change.subject,
         detail={"by": _ACTOR, "change": change.text},
+        cause=None,
     )

@@ -105,5 +105,5 @@ def _member(short: str) -> str:
 def _record(tx: Transaction, tenant: Tenant, actor: Actor, now: Instant, what: str) -> None:
     audit.record(
         tx, name="override:changed", at=now, tenant_id=tenant.id, actor_id=actor.user_id, subject=tenant.slug,
-        detail={"by": actor.by, "change": what[:500]}, request_id=actor.request_id,
+        detail={"by": actor.by, "change": what[:500]}, cause=actor.cause,
     )  # fmt: skip

@@ -205,5 +205,5 @@ def _record(
 ) -> None:
     audit.record(
         tx, name=name, at=now, tenant_id=tenant.id, actor_id=actor.user_id, subject=server.slug,
-        detail={"by": actor.by, "upstream": server.upstream, **more}, request_id=actor.request_id,
+        detail={"by": actor.by, "upstream": server.upstream, **more}, cause=actor.cause,
     )  # fmt: skip

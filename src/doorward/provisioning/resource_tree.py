@@ -11,7 +11,7 @@ from hashlib import sha256
 from typing import Final, TypeAlias
 
 from doorward import audit
-from doorward.model import Instant, Resource, ResourceId, TenantId, UserId
+from doorward.model import Cause, Instant, Resource, ResourceId, TenantId, UserId
 from doorward.storage import permissions, pushed_trees
 from doorward.storage.database import Transaction
 
@@ -57,7 +57,7 @@ class Pusher:
     """None for the operator's own command."""
     credential_id: str
     now: Instant
-    request_id: str | None = None
+    cause: Cause | None = None
     product: bool = True
     """Whether a product pushes its own tree, which is then not changed on a page (decision 0070)."""
     what: str = ""
@@ -126,7 +126,7 @@ def _record(tx: Transaction, pusher: Pusher, *, put: int, removed: int) -> None:
         subject=pusher.tenant_id,
         detail={"put": str(put), "removed": str(removed), "credential": pusher.credential_id}
         | ({"what": pusher.what} if pusher.what else {}),
-        request_id=pusher.request_id,
+        cause=pusher.cause,
     )
 
 

@@ -28,7 +28,7 @@ def sight(tx: Transaction, slug: str, sighting: Sighting, now: Instant) -> bool:
     if not sightings.change_sighting(tx, server.id, was, LastSeen(sighting=sighting, since=now, before=before)):
         return False
     detail = {"was": before, "now": in_words(sighting)}
-    audit.record(tx, name="server:updated", at=now, subject=server.slug, detail=detail)
+    audit.record(tx, name="server:updated", at=now, subject=server.slug, detail=detail, cause=None)
     return True
 
 

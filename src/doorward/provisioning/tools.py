@@ -61,7 +61,7 @@ def _remember(tx: Transaction, server: Server, seen: SeenTool, now: Instant) -> 
     if versions or tool.state is not ToolState.ALLOWED:
         event = "tool:changed" if versions else "tool:held"
         detail = {"server": server.slug, "state": tool.state.value}
-        audit.record(tx, name=event, at=now, tenant_id=server.tenant_id, subject=name, detail=detail)
+        audit.record(tx, name=event, at=now, tenant_id=server.tenant_id, subject=name, detail=detail, cause=None)
     return True
 
 
@@ -88,7 +88,9 @@ def review(  # noqa: PLR0913
     changed = sum(_review(tx, tool, _wanted(tool, versions, state), by, now) for tool in versions)
     if changed:
         detail = {"by": by, "server": slug, "state": state.value}
-        audit.record(tx, name="tool:reviewed", at=now, tenant_id=server.tenant_id, subject=name, detail=detail)
+        audit.record(
+            tx, name="tool:reviewed", at=now, tenant_id=server.tenant_id, subject=name, detail=detail, cause=None
+        )
     return changed
 
 

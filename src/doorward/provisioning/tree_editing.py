@@ -103,7 +103,7 @@ def take_over(tx: Transaction, tenant: Tenant, actor: Actor, *, now: Instant) ->
     if pushed_trees.clear_pushed(tx, tenant.id):
         audit.record(
             tx, name="resources:taken_over", at=now, tenant_id=tenant.id, actor_id=actor.user_id, subject=tenant.id,
-            detail={"by": actor.by}, request_id=actor.request_id,
+            detail={"by": actor.by}, cause=actor.cause,
         )  # fmt: skip
 
 
@@ -182,6 +182,6 @@ def _name_of(nodes: list[Resource], node_id: ResourceId | None) -> NodeName | No
 
 def _pusher(tenant: Tenant, actor: Actor, now: Instant, what: str) -> Pusher:
     return Pusher(
-        tenant_id=tenant.id, actor_id=actor.user_id, credential_id=actor.by, now=now, request_id=actor.request_id,
+        tenant_id=tenant.id, actor_id=actor.user_id, credential_id=actor.by, now=now, cause=actor.cause,
         product=False, what=what,
     )  # fmt: skip

@@ -32,16 +32,18 @@ _CALL_TEXT: Final = (
     "(LOWER(COALESCE(name, '')) LIKE :text ESCAPE '\\' OR LOWER(reason) LIKE :text ESCAPE '\\'"
     " OR LOWER(method) LIKE :text ESCAPE '\\' OR request_id = :exactly)"
 )
+_ADDRESS: Final = "address = :address"
 _CONDITIONS: Final[Mapping[str, Mapping[str, str]]] = {
     CHANGES: {
         "since": "at >= :since",
         "until": "at < :until",
         "event": "name = :event",
         "group": "name LIKE :group",
-        "user": "(actor_id = :user OR subject = :user OR subject = :address OR detail LIKE :user_like ESCAPE '\\')",
+        "user": "(actor_id = :user OR subject = :user OR subject = :email OR detail LIKE :user_like ESCAPE '\\')",
         "client": "(subject = :client OR detail LIKE :client_like ESCAPE '\\')",
         "key": "(subject = :key OR detail LIKE :key_like ESCAPE '\\')",
         "tool": "(subject = :tool OR detail LIKE :tool_like ESCAPE '\\')",
+        "address": _ADDRESS,
         "text": _TEXT,
     },
     CALLS: {
@@ -52,6 +54,7 @@ _CONDITIONS: Final[Mapping[str, Mapping[str, str]]] = {
         "key": "credential_id = :key",
         "tool": "(name = :tool OR method = :tool)",
         "decision": "decision = :decision",
+        "address": _ADDRESS,
         "text": _CALL_TEXT,
     },
 }

@@ -53,6 +53,8 @@ class AuditEvent:
     subject: str
     detail: Mapping[str, str]
     request_id: str | None
+    address: str | None
+    """Where that request came from."""
 
 
 class CallEvent(NamedTuple):
@@ -75,10 +77,12 @@ class CallEvent(NamedTuple):
     status: int
     duration_us: int
     request_id: str
+    address: str | None = None
+    """Where the call came from."""
 
 
 def _inserting(calls: int) -> Statement:
-    """Return the statement that adds so many. By place: binding fourteen names takes longer than the insert."""
+    """Return the statement that adds so many. By place: binding fifteen names takes longer than the insert."""
 
     def text(mark: str) -> str:
         row = f"({', '.join(mark for _ in CallEvent._fields)})"
@@ -147,6 +151,7 @@ def _event(row: Row) -> AuditEvent:
         subject=row.subject,
         detail=records.mapping(row.detail),
         request_id=row.request_id,
+        address=row.address,
     )
 
 
@@ -166,4 +171,5 @@ def _call(row: Row) -> CallEvent:
         status=row.status,
         duration_us=row.duration_us,
         request_id=row.request_id,
+        address=row.address,
     )

@@ -11,7 +11,7 @@ from enum import StrEnum
 from typing import Any, Final
 
 from doorward import audit
-from doorward.model import Instant, TenantId, UserId
+from doorward.model import Cause, Instant, TenantId, UserId
 from doorward.storage import accounts, audit_reads, records
 from doorward.storage.audit_reads import CALLS, CHANGES, END, Looking
 from doorward.storage.database import Reader, Transaction
@@ -47,6 +47,8 @@ class Search:
     only: Meant = Meant()
     event: str = ""
     decision: str = ""
+    address: str = ""
+    """Exactly: where the request came from."""
     text: str = ""
     since: Instant | None = None
     until: Instant | None = None
@@ -67,6 +69,8 @@ class Entry:
     reason: str
     detail: Mapping[str, str]
     request_id: str | None
+    address: str | None
+    """Where that came from."""
     row: Row
 
     @property
@@ -97,7 +101,7 @@ def look(reader: Reader, search: Search, *, before: int = END, most: int = PAGE)
 
 
 def exported(
-    tx: Transaction, search: Search, *, actor_id: UserId | None, by: str, now: Instant, request_id: str | None
+    tx: Transaction, search: Search, *, actor_id: UserId | None, by: str, now: Instant, cause: Cause | None
 ) -> None:
     """Note that somebody takes the log away."""
     said = {
@@ -111,7 +115,7 @@ def exported(
     audit.record(
         tx, name="audit:exported", at=now, tenant_id=search.tenant_id, actor_id=actor_id,
         subject="all tenants" if tenant is None else tenant.slug,
-        detail={name: value for name, value in said.items() if value}, request_id=request_id,
+        detail={name: value for name, value in said.items() if value}, cause=cause,
     )  # fmt: skip
 
 
@@ -149,13 +153,13 @@ def document(entry: Entry) -> dict[str, Any]:
     if entry.outcome is None:
         return {
             "id": entry.id, "at": exactly(entry.at), "event": entry.what, "actor_id": row.actor_id, "actor": person,
-            "subject": row.subject, "detail": dict(entry.detail), "request_id": entry.request_id,
+            "subject": row.subject, "detail": dict(entry.detail), "request_id": entry.request_id, "address": entry.address,
         }  # fmt: skip
     return {
         "id": entry.id, "at": exactly(entry.at), "user_id": row.user_id, "user": person, "credential": row.credential,
         "credential_id": row.credential_id, "client_id": row.client_id, "server": entry.on, "method": row.method,
         "name": row.name, "decision": row.decision, "reason": row.reason, "status": row.status,
-        "duration_us": row.duration_us, "request_id": row.request_id,
+        "duration_us": row.duration_us, "request_id": row.request_id, "address": entry.address,
     }  # fmt: skip
 
 
@@ -164,12 +168,12 @@ def _looking(reader: Reader, search: Search) -> Looking:
     user = None if only.user_id is None else accounts.user_by_id(reader, only.user_id)
     values: dict[str, Any] = {
         "user": only.user_id, "client": only.client_id, "key": only.key_id, "tool": only.tool,
-        "decision": search.decision, "text": search.text, "since": search.since, "until": search.until,
+        "address": search.address, "decision": search.decision, "text": search.text, "since": search.since, "until": search.until,
         "event" if ":" in search.event else "group": search.event,
     }  # fmt: skip
     given = {name: value for name, value in values.items() if value not in {None, ""}}
     if "user" in given:
-        given["address"] = given["user"] if user is None else user.email
+        given["email"] = given["user"] if user is None else user.email
     return Looking(_TABLES[search.which], search.tenant_id, given)
 
 
@@ -181,7 +185,7 @@ def _change(row: Row, names: Names) -> Entry:
     return Entry(
         id=int(row.id), at=Instant(row.at), who=None if row.actor_id is None else names.user(row.actor_id),
         what=row.name, words=audit.EVENTS.get(row.name, ""), on=_subject(row.subject, names), credential=None,
-        outcome=None, reason="", detail=records.mapping(row.detail), request_id=row.request_id, row=row,
+        outcome=None, reason="", detail=records.mapping(row.detail), request_id=row.request_id, address=row.address, row=row,
     )  # fmt: skip
 
 
@@ -189,7 +193,7 @@ def _call(row: Row, names: Names) -> Entry:
     return Entry(
         id=int(row.id), at=Instant(row.at), who=names.user(row.user_id), what=row.name or row.method, words=row.method,
         on=names.server(row.server_id), credential=names.credential(row.credential, row.credential_id),
-        outcome=row.decision, reason=row.reason, detail={}, request_id=row.request_id, row=row,
+        outcome=row.decision, reason=row.reason, detail={}, request_id=row.request_id, address=row.address, row=row,
     )  # fmt: skip
 
 

@@ -5,6 +5,7 @@ from typing import Final
 
 from doorward.credentials.secret import KEY_ID_LENGTH
 from doorward.model import ApiKeyId, TenantId, UserId
+from doorward.policy import networks
 from doorward.storage import accounts, api_keys, permissions
 from doorward.storage.database import Reader
 
@@ -54,6 +55,14 @@ def meant(reader: Reader, tenant_id: TenantId | None, typed: Typed) -> Meant:
         key_id=_key(reader, tenant_id, typed.key.strip()),
         tool=typed.tool.strip() or None,
     )
+
+
+def address(text: str) -> str:
+    """Return where requests came from, as rows have it; empty: from anywhere. Raises ``Unknown``."""
+    try:
+        return networks.address(text) if text.strip() else ""
+    except ValueError as wrong:
+        raise Unknown("address", str(wrong)) from wrong
 
 
 def _user(reader: Reader, tenant_id: TenantId | None, text: str) -> UserId | None:

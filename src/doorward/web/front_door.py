@@ -16,9 +16,10 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from doorward.model import Entropy
 from doorward.protocol import faults
-from doorward.web import request_id
+from doorward.web import causes, request_id
 from doorward.web.errors import Errors
 from doorward.web.refused import Refused
+from doorward.web.requester import Requester
 
 Headers = list[tuple[bytes, bytes]]
 
@@ -34,8 +35,11 @@ _YEAR: Final = b"max-age=31536000"
 class FrontDoor:
     """Wraps an ASGI app. ``https``: the public URL is https, so that HSTS may be promised."""
 
-    def __init__(self, app: ASGIApp, *, errors: Errors, entropy: Entropy, https: bool) -> None:
+    def __init__(
+        self, app: ASGIApp, *, errors: Errors, entropy: Entropy, https: bool, requester: Requester | None = None
+    ) -> None:
         self._app = app
+        self._requester = requester or Requester()
         self._errors = errors
         self._entropy = entropy
         self._https = https
@@ -46,7 +50,7 @@ class FrontDoor:
             await self._app(scope, receive, send)
             return
         started = False
-        name = request_id.assign(scope, self._entropy).encode("ascii")
+        name = self._named(scope)
 
         async def send_with_headers(message: Message) -> None:
             nonlocal started
@@ -67,7 +71,7 @@ class FrontDoor:
         self, scope: Scope, receive: Receive, endpoint: Callable[[Request], Awaitable[Response]]
     ) -> tuple[Response, Headers]:
         """Return the answer of one endpoint, which needs no router, and the headers that every answer has."""
-        name = request_id.assign(scope, self._entropy).encode("ascii")
+        name = self._named(scope)
         request = Request(scope, receive)
         try:
             _check(scope)
@@ -75,6 +79,10 @@ class FrontDoor:
         except Exception as error:  # noqa: BLE001  (as above)
             response = self._errors.answer(request, error)
         return response, self._added(name, response.raw_headers)
+
+    def _named(self, scope: Scope) -> bytes:
+        causes.know(scope, self._requester)
+        return request_id.assign(scope, self._entropy).encode("ascii")
 
     def _added(self, name: bytes, headers: Headers) -> Headers:
         present = {key.lower() for key, _ in headers}

@@ -14,6 +14,9 @@ from doorward.policy.networks import Address
 MAX_HOPS: Final = 16
 """Proxies of one's own that a request may have come through; what stands further left is not looked at."""
 
+MAX_KEPT: Final = 200
+"""Characters of ``X-Forwarded-For`` whose meaning is kept for the next request that says the same."""
+
 _log = structlog.get_logger("doorward.web")
 
 
@@ -23,6 +26,7 @@ class Requester:
     def __init__(self, trusted_proxies: Iterable[str] = ()) -> None:
         self._trusted = tuple(ip_network(each, strict=False) for each in trusted_proxies)
         self._warned = False
+        self._told = lru_cache(maxsize=4096)(self._work_out)
 
     def of(self, request: Request) -> str:
         """Return the caller's address as a key for a budget; of IPv6 the /64, which is what one household has.
@@ -57,9 +61,14 @@ class Requester:
     def told(self, peer: str | None, forwarded: Sequence[str]) -> str | None:
         """Return where a request came from, for people; the connection's own address where it is not known exactly."""
         if not self._trusted:
-            return _peer_as_text(peer or "") or peer
+            return self._told(peer, ())
+        said = tuple(forwarded)
+        # What strangers write fills no memory: long headers are read anew.
+        return self._told(peer, said) if sum(map(len, said)) <= MAX_KEPT else self._work_out(peer, said)
+
+    def _work_out(self, peer: str | None, forwarded: tuple[str, ...]) -> str | None:
         address = self.exactly(peer, forwarded)
-        return peer if address is None else str(address)
+        return peer if address is None else _written(address)
 
     def _hops(self, forwarded: Sequence[str]) -> Iterator[Address | None]:
         """Yield the addresses of ``X-Forwarded-For`` from the right, to the first that is no proxy of ours or unreadable."""
@@ -92,10 +101,9 @@ _peer: Final = lru_cache(maxsize=4096)(_address)
 """For the few hosts that connections come from; what a header says could fill the memory."""
 
 
-@lru_cache(maxsize=4096)
-def _peer_as_text(text: str) -> str | None:
-    address = _peer(text)
-    return None if address is None else str(address)
+def _written(address: Address) -> str:
+    # Without the zone, in which a header may hold any text.
+    return str(address).partition("%")[0]
 
 
 def _without_port(text: str) -> str:

@@ -10,7 +10,7 @@ from doorward.accounts.sessions import Came
 from doorward.accounts.sign_in import normal_email
 from doorward.credentials.secret import Fingerprinter, base64url
 from doorward.model import Entropy
-from doorward.web import request_id
+from doorward.web import causes
 from doorward.web.cookies import Cookies
 from doorward.web.requester import Requester
 
@@ -43,7 +43,7 @@ class Greeting:
             old_cookie=self._cookies.session(request),
             agent=agent[:MAX_AGENT],
             address=self._requester.of(request),
-            request_id=request_id.of(request),
+            cause=causes.of(request),
         )
 
     def welcome(self, request: Request, signed_in: SignedIn, target: str) -> Response:

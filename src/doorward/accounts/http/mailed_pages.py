@@ -53,7 +53,7 @@ class MailedPages:
         came = self.greeting.came(request)
         return Asked(
             email=email, requester=came.address, known_device=self.greeting.knows(request, email), browser=browser,
-            target=target, request_id=came.request_id,
+            target=target, cause=came.cause,
         )  # fmt: skip
 
 

@@ -18,7 +18,7 @@ from doorward.credentials.secret import Fingerprinter
 from doorward.model import Instant
 from doorward.protocol import faults
 from doorward.storage.database import Database, Transaction
-from doorward.web import request_id
+from doorward.web import causes
 from doorward.web.budgets import AddressBudget
 from doorward.web.cookies import Cookies
 from doorward.web.forms import read_form
@@ -143,15 +143,13 @@ class SignInPages:
 
     async def _leave(self, request: Request) -> Response:
         require_same_origin(request, self._public_url)
-        cookie, name = self._cookies.session(request), request_id.of(request)
+        cookie, name = self._cookies.session(request), causes.of(request)
         now = self._now()
 
         def end(tx: Transaction) -> None:
             ended = sessions.end_session(tx, cookie, fingerprinter=self._fingerprinter, now=now)
             if ended is not None:
-                audit.record(
-                    tx, name="session:ended", at=now, actor_id=ended.user_id, subject=ended.id, request_id=name
-                )
+                audit.record(tx, name="session:ended", at=now, actor_id=ended.user_id, subject=ended.id, cause=name)
 
         await self._database.write(end)
         response = _go("/sign-in")
@@ -174,7 +172,7 @@ class SignInPages:
             error=error,
             blocks=await blocks(self._ways, Entrance(request=request, target=target, email=shown)),
             waiting=waiting,
-            request_id=request_id.of(request),
+            cause=causes.of(request),
         )
 
 

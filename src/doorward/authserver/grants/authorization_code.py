@@ -95,7 +95,7 @@ def replayed(
     """Answer a used code, of a person's browser or of a device, that came again: what it gave ends (decision 0077.3)."""
     if now - used_at <= TWICE_IS_A_MISTAKE:
         return Refused(_invalid("the same request twice within two seconds"))
-    end_replayed(tx, connection_id, CODE_REPLAYED, "code replayed", client, now=now, request_id=rules.request_id)
+    end_replayed(tx, connection_id, CODE_REPLAYED, "code replayed", client, now=now, cause=rules.cause)
     return Refused(_invalid("a used code came again", faults.CODE_REPLAYED))
 
 
@@ -122,7 +122,7 @@ def activate(  # noqa: PLR0913
     audit.record(
         tx, name="connection:activated", at=now, tenant_id=connection.tenant_id, actor_id=connection.user_id,
         subject=connection.id, detail={"client": client.name, "scopes": " ".join(sorted(scopes))},
-        request_id=rules.request_id,
+        cause=rules.cause,
     )  # fmt: skip
     refresh_token = None
     if REFRESH_TOKEN in client.grant_types and OFFLINE_ACCESS not in connection.declined:

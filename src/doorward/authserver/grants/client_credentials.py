@@ -62,7 +62,7 @@ def issue(
             by="client credentials",
             now=now,
             entropy=entropy,
-            request_id=rules.request_id,
+            cause=rules.cause,
         )
     elif connection.scopes != (most := _most(connection, scopes, client)):
         connections.change_scopes(tx, connection.id, most)

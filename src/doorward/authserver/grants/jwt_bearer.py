@@ -16,6 +16,7 @@ from doorward.authserver.grants.outcome import Granted, TokenRules
 from doorward.credentials import client_assertion
 from doorward.model import (
     SECOND,
+    Cause,
     Client,
     ClientId,
     Connection,
@@ -85,24 +86,24 @@ def issue(
     whose = _standing(tx, rule)
     endpoint = _endpoint(tx, request.resource, known, whose)
     scopes = _scopes(tx, request, whose)
-    _use(tx, request, rule, now, rules.request_id)
-    connection = _connection(tx, whose, endpoint, scopes, now=now, entropy=entropy, request_id=rules.request_id)
+    _use(tx, request, rule, now, rules.cause)
+    connection = _connection(tx, whose, endpoint, scopes, now=now, entropy=entropy, cause=rules.cause)
     detail = {"rule": rule.name, "connection": connection.id, "scopes": " ".join(sorted(scopes))}
     audit.record(
         tx, name="workload:admitted", at=now, tenant_id=rule.tenant_id, actor_id=rule.user_id, subject=rule.id,
-        detail=detail, request_id=rules.request_id,
+        detail=detail, cause=rules.cause,
     )  # fmt: skip
     ttl = min(lifetimes.access_ttl(tx, rule.id, rule.tenant_id, default=rules.access_ttl), rule.lifetime)
     return Granted(connection=connection, scopes=scopes, refresh_token=None, access_ttl=ttl)
 
 
-def record_refusal(tx: Transaction, refused: NotTrusted, now: Instant, request_id: str | None = None) -> None:
+def record_refusal(tx: Transaction, refused: NotTrusted, now: Instant, cause: Cause | None = None) -> None:
     """Tell the tenant whose rule came nearest. Claims are named, never quoted."""
     if refused.nearest is not None:
         audit.record(
             tx, name="workload:refused", at=now, tenant_id=refused.nearest.tenant_id, subject=refused.nearest.id,
             detail={"rule": refused.nearest.name, "did not fit": " ".join(refused.failed), "why": str(refused)},
-            request_id=request_id,
+            cause=cause,
         )  # fmt: skip
 
 
@@ -193,7 +194,7 @@ def _scopes(reader: Reader, request: WorkloadRequest, whose: _Standing) -> froze
     return granted
 
 
-def _use(tx: Transaction, request: WorkloadRequest, rule: TrustRule, now: Instant, request_id: str | None) -> None:
+def _use(tx: Transaction, request: WorkloadRequest, rule: TrustRule, now: Instant, cause: Cause | None) -> None:
     """Use the token up, and pin a pending rule to what this first one says."""
     claims = request.assertion.claims
     if rule.single_use:
@@ -208,13 +209,13 @@ def _use(tx: Transaction, request: WorkloadRequest, rule: TrustRule, now: Instan
         detail = {"name": rule.name, **pinned}
         audit.record(
             tx, name="trust_rule:pinned", at=now, tenant_id=rule.tenant_id, subject=rule.id, detail=detail,
-            request_id=request_id,
+            cause=cause,
         )  # fmt: skip
 
 
 def _connection(  # noqa: PLR0913
     tx: Transaction, whose: _Standing, endpoint: Endpoint, scopes: frozenset[Permission], *, now: Instant,
-    entropy: Entropy, request_id: str | None,
+    entropy: Entropy, cause: Cause | None,
 ) -> Connection:  # fmt: skip
     client, user, tenant = whose.client, whose.user, whose.tenant
     found = connections.machine_connection(
@@ -223,7 +224,7 @@ def _connection(  # noqa: PLR0913
     if found is None:
         return machine.connect(
             tx, client, user, tenant, endpoint, scopes, by="trust rule", now=now, entropy=entropy,
-            resources=whose.rule.resources, request_id=request_id,
+            resources=whose.rule.resources, cause=cause,
         )  # fmt: skip
     most = standing.within_limit(found.scopes | scopes, client)
     if found.scopes != most:

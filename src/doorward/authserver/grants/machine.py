@@ -4,7 +4,18 @@ from typing import Final
 
 from doorward import audit
 from doorward.credentials.secret import base64url
-from doorward.model import Client, Connection, ConnectionId, Entropy, Instant, Permission, ResourceId, Tenant, User
+from doorward.model import (
+    Cause,
+    Client,
+    Connection,
+    ConnectionId,
+    Entropy,
+    Instant,
+    Permission,
+    ResourceId,
+    Tenant,
+    User,
+)
 from doorward.protocol.endpoints import Endpoint
 from doorward.storage import connections
 from doorward.storage.database import Transaction
@@ -16,7 +27,7 @@ NO_END: Final = Instant(253_402_300_799_000_000)
 def connect(  # noqa: PLR0913
     tx: Transaction, client: Client, user: User, tenant: Tenant, endpoint: Endpoint, scopes: frozenset[Permission], *,
     by: str, now: Instant, entropy: Entropy, resources: frozenset[ResourceId] | None = None,
-    request_id: str | None = None,
+    cause: Cause | None = None,
 ) -> Connection:  # fmt: skip
     """Make the connection, active at once; ``by`` says by which grant, for the audit trail."""
     connection = Connection(
@@ -37,6 +48,6 @@ def connect(  # noqa: PLR0913
     connections.insert_connection(tx, connection)
     audit.record(
         tx, name="connection:activated", at=now, tenant_id=tenant.id, actor_id=user.id, subject=connection.id,
-        detail={"client": client.name, "scopes": " ".join(sorted(scopes)), "by": by}, request_id=request_id,
+        detail={"client": client.name, "scopes": " ".join(sorted(scopes)), "by": by}, cause=cause,
     )  # fmt: skip
     return connection

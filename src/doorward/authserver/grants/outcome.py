@@ -6,7 +6,7 @@ from typing_extensions import override
 
 from doorward.credentials.issuer import TokenIssuer
 from doorward.credentials.secret import Fingerprinter
-from doorward.model import Connection, Permission
+from doorward.model import Cause, Connection, Permission
 from doorward.protocol.errors import OAuthError
 from doorward.protocol.id_token import SignedIn
 
@@ -22,7 +22,7 @@ class TokenRules:
     access_ttl: int
     """The deployment's default; ``lifetimes.access_ttl`` decides."""
     access_most: int
-    request_id: str | None = None
+    cause: Cause | None = None
     """Of the request that is answered, for the audit trail."""
 
 

@@ -83,7 +83,7 @@ def _end(tx: Transaction, token: RefreshToken, client: Client, rules: TokenRules
         "refresh token replayed",
         client,
         now=now,
-        request_id=rules.request_id,
+        cause=rules.cause,
     )
     return Refused(_invalid("a used refresh token came again after its window", faults.REFRESH_REPLAYED))
 

@@ -16,7 +16,7 @@ from doorward.protocol import logout as messages
 from doorward.protocol.discovery import END_SESSION_PATH
 from doorward.protocol.errors import PageError
 from doorward.protocol.logout import LogoutRequest
-from doorward.web import request_id
+from doorward.web import causes
 from doorward.web.forms import read_form
 from doorward.web.origin import require_same_origin
 
@@ -74,7 +74,7 @@ class LogoutPages:
         now, secret = self._with.now(), self._with.session_secret(request)
         await self._with.database.write(
             lambda tx: logout.sign_out(
-                tx, secret, plan, fingerprinter=self._with.fingerprinter, now=now, request_id=request_id.of(request)
+                tx, secret, plan, fingerprinter=self._with.fingerprinter, now=now, cause=causes.of(request)
             )
         )
         response = self._page(request, plan, done=True, kept={}) if plan.location is None else see_other(plan.location)
@@ -83,7 +83,7 @@ class LogoutPages:
 
     def _page(self, request: Request, plan: Plan, *, done: bool, kept: dict[str, str]) -> Response:
         return self._with.pages.render(
-            "sign_out.html", status=200, may_leave=True, request_id=request_id.of(request), done=done, kept=kept,
+            "sign_out.html", status=200, may_leave=True, cause=causes.of(request), done=done, kept=kept,
             client=plan.client_name, strayed=plan.strayed, action=CONFIRM_PATH,
         )  # fmt: skip
 

@@ -27,7 +27,7 @@ from doorward.protocol.discovery import AUTHORIZATION_PATH
 from doorward.protocol.errors import PageError
 from doorward.storage.attempts import Step
 from doorward.storage.database import Reader, StorageUnavailable, Transaction, Unstorable
-from doorward.web import request_id
+from doorward.web import causes
 from doorward.web.forms import Form, read_form
 from doorward.web.origin import require_same_origin
 from doorward.web.refused import Refused
@@ -111,7 +111,7 @@ class AuthorizationPages:
 
     async def _approve_at_once(self, request: Request, pending: Pending, browser: str) -> Answered | None:
         """Answer what was approved earlier and is remembered (decision 0030); None where a page has to say what is."""
-        now, secret, name = self._with.now(), self._with.cookies.session(request), request_id.of(request)
+        now, secret, name = self._with.now(), self._with.cookies.session(request), causes.of(request)
         installed = self._with.fingerprinter.of(f"browser {browser}")
 
         def decide(tx: Transaction) -> Answered | None:
@@ -119,7 +119,7 @@ class AuthorizationPages:
             if not isinstance(step, Consent):
                 return None
             return consent_memory.approve_as_before(
-                tx, pending, (step.session, step.user), rules=self._consent_rules, now=now, entropy=self._with.entropy, request_id=name, browser=installed,
+                tx, pending, (step.session, step.user), rules=self._consent_rules, now=now, entropy=self._with.entropy, cause=name, browser=installed,
             )  # fmt: skip
 
         try:
@@ -172,7 +172,7 @@ class AuthorizationPages:
 
     async def _answer(self, request: Request, shown: ShownForm, submitted: Form) -> Answered | AskAgain | None:
         """Return what the answer came to; None where the person has to sign in (again) first."""
-        now, secret, name = self._with.now(), self._with.cookies.session(request), request_id.of(request)
+        now, secret, name = self._with.now(), self._with.cookies.session(request), causes.of(request)
         step = await self._with.database.read(
             lambda reader: self._step(reader, shown.pending, self._with.session(reader, secret, now), now)
         )
@@ -193,14 +193,12 @@ class AuthorizationPages:
             # Looked at again in the transaction of the change: who signed out meanwhile answers nothing (G11).
             session, _ = self._with.require_session(tx, secret, now)
             if answer == "deny":
-                return consent.deny(tx, shown, rules=rules, now=now, request_id=name)
+                return consent.deny(tx, shown, rules=rules, now=now, cause=name)
             outcome = consent.approve(
                 tx, shown, tenant_slug=tenant_slug, ticked=ticked, session=session,
-                rules=rules, now=now, entropy=self._with.entropy, request_id=name, browser=installed,
+                rules=rules, now=now, entropy=self._with.entropy, cause=name, browser=installed,
             )  # fmt: skip
-            consent_memory.keep(
-                tx, shown, outcome, remember=remember, directory=rules.directory, now=now, request_id=name
-            )
+            consent_memory.keep(tx, shown, outcome, remember=remember, directory=rules.directory, now=now, cause=name)
             return outcome
 
         return await self._with.database.write(decide)
@@ -216,7 +214,7 @@ class AuthorizationPages:
     def _address(self, request: Request, shown: ShownForm, answered: Answered) -> Response:
         """Show the address instead of going there: nobody listens at it on the person's own machine."""
         return self._with.pages.render(
-            "paste_back.html", request_id=request_id.of(request),
+            "paste_back.html", cause=causes.of(request),
             **paste_back.context(answered.location, shown.pending.client_name),
         )  # fmt: skip
 
@@ -236,7 +234,7 @@ class AuthorizationPages:
         form_seal = self._with.envelopes.seal_form(found.form, browser, entropy=self._with.entropy)
         status = 200 if again is None or again.message is None else 422
         return self._with.pages.render(
-            "consent.html", status=status, may_leave=True, request_id=request_id.of(request),
+            "consent.html", status=status, may_leave=True, cause=causes.of(request),
             **context(
                 found, sealed_form=form_seal, sealed_request=sealed, again=again, verified_host=self._verified_host,
                 here=self._with.requester.of(request),
@@ -297,7 +295,7 @@ class AuthorizationPages:
 
     async def _answer_as_before(self, request: Request, asked: Question) -> Answered | None:
         """Approve without a page what the person wants to be approved without one; None where there has to be one."""
-        now, secret, name = self._with.now(), self._with.cookies.session(request), request_id.of(request)
+        now, secret, name = self._with.now(), self._with.cookies.session(request), causes.of(request)
         installed = self._installed_here(request, asked.pending)
         look = partial(consent_memory.is_remembered, question=asked, now=now)
         if not await self._with.database.read(look):
@@ -306,7 +304,7 @@ class AuthorizationPages:
         def decide(tx: Transaction) -> Answered | None:
             session, _ = self._with.require_session(tx, secret, now)
             return consent_memory.approve_as_before(
-                tx, asked.pending, (session, asked.user), rules=self._consent_rules, now=now, entropy=self._with.entropy, request_id=name, browser=installed,
+                tx, asked.pending, (session, asked.user), rules=self._consent_rules, now=now, entropy=self._with.entropy, cause=name, browser=installed,
             )  # fmt: skip
 
         return await self._with.database.write(decide)

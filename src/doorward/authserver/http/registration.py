@@ -15,7 +15,7 @@ from doorward.model import ClientId
 from doorward.protocol.client_metadata import MAX_BODY, parse_registration
 from doorward.protocol.discovery import REGISTRATION_PATH
 from doorward.storage.attempts import Step
-from doorward.web import request_id
+from doorward.web import causes
 from doorward.web.client_requests import read_body
 
 
@@ -41,7 +41,7 @@ class RegistrationEndpoint:
         client_id, now = ClientId(request.path_params["client_id"]), self._with.now()
         of = partial(
             registration_management.Management, client_id=client_id, token=token, issuer=self._with.public_url,
-            fingerprinter=self._with.fingerprinter, now=now, request_id=request_id.of(request),
+            fingerprinter=self._with.fingerprinter, now=now, cause=causes.of(request),
         )  # fmt: skip
         if request.method == "GET":
             shown = await self._with.database.read(lambda reader: of().read(reader))
@@ -79,7 +79,7 @@ class RegistrationEndpoint:
                     fingerprinter=self._with.fingerprinter,
                     now=now,
                     entropy=self._with.entropy,
-                    request_id=request_id.of(request),
+                    cause=causes.of(request),
                 )
             )
         mine.client_id = registered.answer["client_id"]

@@ -30,7 +30,7 @@ from doorward.protocol.token import AUTHORIZATION_CODE, REFRESH_TOKEN
 from doorward.storage import connections, issued
 from doorward.storage.attempts import Step
 from doorward.storage.database import Reader, StorageUnavailable, Unstorable
-from doorward.web import request_id
+from doorward.web import causes
 from doorward.web.budgets import MinuteBudget
 from doorward.web.client_requests import presented_client, read_client_request, read_form
 
@@ -125,7 +125,7 @@ class TokenEndpoints:
         return JSONResponse(answer, headers=NO_STORE)
 
     def _rules(self, request: Request) -> TokenRules:
-        return replace(self._with.token_rules, request_id=request_id.of(request))
+        return replace(self._with.token_rules, cause=causes.of(request))
 
     async def _look(self, sent: token_messages.TokenForm, presented: client_auth.PresentedClient, now: Instant) -> None:
         """Answer a device that has to wait, without a write. Raises ``OAuthError``."""
@@ -154,7 +154,7 @@ class TokenEndpoints:
         except jwt_bearer.NotTrusted as refused:
             wrong = refused
             if wrong.nearest is not None and self._refusals.spend(wrong.nearest.id):
-                await database.write(lambda tx: jwt_bearer.record_refusal(tx, wrong, now, rules.request_id))
+                await database.write(lambda tx: jwt_bearer.record_refusal(tx, wrong, now, rules.cause))
             raise wrong.error from None
         answer = token.answer(granted, rules=rules, now=now, entropy=entropy)
         return JSONResponse(answer, headers=NO_STORE)
@@ -174,7 +174,7 @@ class TokenEndpoints:
                     directory=self._with.directory,
                     fingerprinter=self._with.fingerprinter,
                     now=now,
-                    request_id=request_id.of(request),
+                    cause=causes.of(request),
                 )
             )
         return Response(status_code=200, headers=NO_STORE)

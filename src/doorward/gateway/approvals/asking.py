@@ -18,6 +18,7 @@ from doorward.model import (
     Approval,
     ApprovalId,
     Approvers,
+    Cause,
     Entropy,
     Instant,
     OwnerKind,
@@ -125,25 +126,25 @@ def glance(reader: Reader, call: Wanted, resumed: Resumed | None, now: Instant) 
 
 
 def claim(
-    tx: Transaction, call: Wanted, resumed: Resumed | None, terms: Terms, *, now: Instant, request_id: str
+    tx: Transaction, call: Wanted, resumed: Resumed | None, terms: Terms, *, now: Instant, cause: Cause
 ) -> Outcome:
     """Spend the approval of this call, or ask for one."""
     # Exclusively: of two askers at once, one asks; and nobody takes a right from whoever decided meanwhile.
     tx.lock_tenant(call.principal.tenant_id, for_rights=True)
     found = _found(tx, call, resumed, now)
     if found is None:
-        return _ask(tx, call, terms, now, request_id) if resumed is None else Over()
+        return _ask(tx, call, terms, now, cause) if resumed is None else Over()
     undone = _undone(found)
     if undone is not None:
         return undone
     if not _stands(tx, found, now):
         stored.withdraw_approval(tx, found.id, now)
-        return _ask(tx, call, terms, now, request_id)
+        return _ask(tx, call, terms, now, cause)
     rounds = 0 if resumed is None else resumed.rounds
     if not stored.use_approval(tx, found.id, rounds=rounds, now=now):
         return Over()
     if rounds == 0:
-        _note(tx, "approval:used", found, call, now, request_id)
+        _note(tx, "approval:used", found, call, now, cause)
     return Passed(found.id, rounds + 1)
 
 
@@ -223,7 +224,7 @@ def _key_lives(reader: Reader, approval: Approval, now: Instant) -> bool:
         return False
 
 
-def _ask(tx: Transaction, call: Wanted, terms: Terms, now: Instant, request_id: str) -> Outcome:
+def _ask(tx: Transaction, call: Wanted, terms: Terms, now: Instant, cause: Cause) -> Outcome:
     approval_id = ApprovalId(f"ap_{base64url(terms.entropy(_ID_BYTES))}")
     sealed = terms.sealer.seal(LABEL, call.text.encode(), aad=approval_id.encode(), entropy=terms.entropy)
     row = _row(call, approval_id, sealed, now, terms.end(now))
@@ -232,7 +233,7 @@ def _ask(tx: Transaction, call: Wanted, terms: Terms, now: Instant, request_id: 
     if stored.waiting_of_caller(tx, row, now) >= terms.most:
         return TooMany()
     stored.insert_approval(tx, row)
-    _note(tx, "approval:asked", row, call, now, request_id)
+    _note(tx, "approval:asked", row, call, now, cause)
     return Waits(row)
 
 
@@ -265,12 +266,12 @@ def _row(call: Wanted, approval_id: ApprovalId, sealed: str, now: Instant, end: 
     )
 
 
-def _note(tx: Transaction, name: str, row: Approval, call: Wanted, now: Instant, request_id: str) -> None:
+def _note(tx: Transaction, name: str, row: Approval, call: Wanted, now: Instant, cause: Cause) -> None:
     detail = {
         "server": call.server.slug, "tool": row.tool, "arguments": f"sha256:{row.arguments_hash}",
         row.credential.value: row.credential_id,
     }  # fmt: skip
     audit.record(
         tx, name=name, at=now, tenant_id=row.tenant_id, actor_id=row.user_id, subject=row.id, detail=detail,
-        request_id=request_id,
+        cause=cause,
     )  # fmt: skip

@@ -17,6 +17,7 @@ from doorward.model import (
     Approval,
     ApprovalId,
     ApprovalState,
+    Cause,
     Instant,
     Principal,
     Server,
@@ -58,7 +59,7 @@ class Viewer:
     through: str
     """Where, for the audit log."""
     key: Principal | None = None
-    request_id: str | None = None
+    cause: Cause | None = None
     session: Session | None = None
     """Of a person at a page: a tenant may not take the way by which they signed in."""
 
@@ -106,7 +107,7 @@ def decide(
     }  # fmt: skip
     audit.record(
         tx, name="approval:approved" if approve else "approval:denied", at=now, tenant_id=found.tenant_id,
-        actor_id=viewer.user_id, subject=found.id, detail=detail, request_id=viewer.request_id,
+        actor_id=viewer.user_id, subject=found.id, detail=detail, cause=viewer.cause,
     )  # fmt: skip
     return look(tx, approval_id, viewer, terms, now)
 

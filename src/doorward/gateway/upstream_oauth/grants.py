@@ -241,7 +241,7 @@ def _note_rejection(tx: Transaction, grant: UpstreamGrant, now: Instant) -> None
     if upstream_grants.reject(tx, grant, now):
         audit.record(
             tx, name="upstream_account:rejected", at=now, tenant_id=grant.tenant_id, actor_id=grant.user_id,
-            subject=grant.server_id, detail={"issuer": grant.issuer},
+            subject=grant.server_id, detail={"issuer": grant.issuer}, cause=None,
         )  # fmt: skip
 
 

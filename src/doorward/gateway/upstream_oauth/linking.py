@@ -22,6 +22,7 @@ from doorward.gateway.upstream_oauth.tokens import Pending, Safe, Terms, Tokens,
 from doorward.model import (
     SECOND,
     AuthKind,
+    Cause,
     Entropy,
     Fingerprint,
     Instant,
@@ -131,7 +132,7 @@ class Linking:
             resource=found.resource, scopes=found.scopes, state=state, verifier=verifier,
         )  # fmt: skip
 
-    async def finish(self, slug: str, came: Came, who: Who, *, request_id: str | None = None) -> Server:
+    async def finish(self, slug: str, came: Came, who: Who, *, cause: Cause | None = None) -> Server:
         """Link the account that the browser comes back with; return the server.
 
         Raises ``LinkRefused``, ``Elsewhere``. Whatever comes of it, the request is used up.
@@ -145,19 +146,17 @@ class Linking:
         granted = await self._redeemed(pending, server, came.code, who)
         tokens = tokens_of(granted, pending.terms, self._now())
         made = self._made(request, granted, pending, tokens)
-        if not await self._database.write(lambda tx: _linked(tx, made, server, who, request_id)):
+        if not await self._database.write(lambda tx: _linked(tx, made, server, who, cause)):
             # The person, the tenant or the server went meanwhile: what was just given is given back.
             await self._revoked(tokens, server, who.user)
             raise LinkRefused(faults.NOT_LINKABLE, "may not be linked any more")
         return server
 
     async def unlink(
-        self, grant: UpstreamGrant, *, by: User | None, request_id: str | None = None
+        self, grant: UpstreamGrant, *, by: User | None, cause: Cause | None = None
     ) -> bool:  # fmt: skip
         """Forget a linked account, then tell the other side; say whether it was there. ``by``: None for an operator."""
-        removed = await self._database.write(
-            partial(_unlinked, grant=grant, by=by, now=self._now(), request_id=request_id)
-        )
+        removed = await self._database.write(partial(_unlinked, grant=grant, by=by, now=self._now(), cause=cause))
         server = await self._database.read(lambda reader: _server(reader, grant))
         if removed and server is not None:
             try:
@@ -252,7 +251,7 @@ def may_link(reader: Reader, user: User, server: Server) -> list[Tenant]:
     return [tenant for each, tenant in linkable(reader, user) if each.id == server.id]
 
 
-def _linked(tx: Transaction, made: UpstreamGrant, asked: Server, who: Who, request_id: str | None) -> bool:
+def _linked(tx: Transaction, made: UpstreamGrant, asked: Server, who: Who, cause: Cause | None) -> bool:
     tx.lock_tenant(made.tenant_id, for_rights=False)
     server = servers.server_by_slug(tx, asked.slug)
     # Declared anew meanwhile, it may be another server: what was given for one is not for the other.
@@ -266,13 +265,13 @@ def _linked(tx: Transaction, made: UpstreamGrant, asked: Server, who: Who, reque
     upstream_grants.put_grant(tx, made)
     audit.record(
         tx, name="upstream_account:linked", at=made.linked_at, tenant_id=made.tenant_id, actor_id=made.user_id,
-        subject=server.slug, detail={"issuer": made.issuer, "scopes": " ".join(made.scopes)}, request_id=request_id,
+        subject=server.slug, detail={"issuer": made.issuer, "scopes": " ".join(made.scopes)}, cause=cause,
     )  # fmt: skip
     return True
 
 
 def _unlinked(
-    tx: Transaction, *, grant: UpstreamGrant, by: User | None, now: Instant, request_id: str | None
+    tx: Transaction, *, grant: UpstreamGrant, by: User | None, now: Instant, cause: Cause | None
 ) -> bool:  # fmt: skip
     tx.lock_tenant(grant.tenant_id, for_rights=True)
     if not upstream_grants.remove_grant(tx, grant):
@@ -281,7 +280,7 @@ def _unlinked(
     audit.record(
         tx, name="upstream_account:unlinked", at=now, tenant_id=grant.tenant_id, actor_id=None if by is None else by.id,
         subject=grant.server_id if server is None else server.slug, detail={"issuer": grant.issuer, "whose": grant.user_id},
-        request_id=request_id,
+        cause=cause,
     )  # fmt: skip
     return True
 

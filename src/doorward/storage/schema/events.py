@@ -14,6 +14,7 @@ audit_events = table(
     text("subject"),
     text("detail"),
     text("request_id", null=True),
+    text("address", null=True),
     sa.Index(None, "request_id"),
     sa.Index(None, "tenant_id", "id"),
 )
@@ -35,6 +36,7 @@ call_events = table(
     number("status"),
     number("duration_us"),
     text("request_id"),
+    text("address", null=True),
     sa.Index(None, "tenant_id", "id"),
 )
 

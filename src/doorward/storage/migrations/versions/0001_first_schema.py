@@ -65,6 +65,7 @@ def _tables() -> None:
         sa.Column("subject", sa.Text(), nullable=False),
         sa.Column("detail", sa.Text(), nullable=False),
         sa.Column("request_id", sa.Text(), nullable=True),
+        sa.Column("address", sa.Text(), nullable=True),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_audit_events")),
         sqlite_with_rowid=True,
     )
@@ -87,6 +88,7 @@ def _tables() -> None:
         sa.Column("status", sa.BigInteger(), autoincrement=False, nullable=False),
         sa.Column("duration_us", sa.BigInteger(), autoincrement=False, nullable=False),
         sa.Column("request_id", sa.Text(), nullable=False),
+        sa.Column("address", sa.Text(), nullable=True),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_call_events")),
         sqlite_with_rowid=True,
     )
