@@ -25,7 +25,7 @@ from support.rows import VIEWER as VIEWER_ROLE
 from support.sign_in_rules import CORP, put_provider
 
 pytestmark = [pytest.mark.anyio, pytest.mark.requirement("E1")]
-OPERATOR = Actor(user_id=None, by="test")
+OPERATOR = Actor(user_id=None, by="test", cause=None)
 DOMAIN = "acme.example"
 
 
@@ -172,7 +172,7 @@ async def test_an_administrator_answers_for_a_domain_where_there_is_no_dns(regis
     registry.clock.at = Instant(registry.clock.at + 30 * AGAIN)
     await registry.proofs.recheck()
     assert registry.server.asked == []
-    person = Actor(user_id=ALICE.id, by="api")
+    person = Actor(user_id=ALICE.id, by="api", cause=None)
     with pytest.raises(DomainRefused):
         await registry.database.write(
             lambda tx: domains.confirm(tx, person, said, why="mine", now=registry.clock())
@@ -212,11 +212,11 @@ async def test_M3_nobody_has_others_join_with_more_than_they_hold(registry: Regi
         permissions.set_membership(tx, ACME.id, BOB.id, ("manager",))
 
     await registry.database.write(give)
-    bob = Actor(user_id=BOB.id, by="api")
+    bob = Actor(user_id=BOB.id, by="api", cause=None)
     await registry.say(actor=bob)
     with pytest.raises(PeopleRefused):
         await registry.say(actor=bob, join_role="viewer")
-    limited = Actor(user_id=BOB.id, by="api", limit=frozenset({Permission("documents:read")}))
+    limited = Actor(user_id=BOB.id, by="api", limit=frozenset({Permission("documents:read")}), cause=None)
     with pytest.raises(PeopleRefused):
         await registry.say(actor=limited)
 

@@ -42,7 +42,7 @@ class Hourly:
             rights = frozenset(entry.permission for entry in CATALOGUE)
             return create_api_key(
                 tx, owner=owner, tenant=ACME, created_by=created_by.id, name=f"for {days} days", rights=rights, now=now,
-                entropy=os.urandom, fingerprinter=FINGERPRINTER, scopes=None, resources=None, expires_at=end,
+                entropy=os.urandom, fingerprinter=FINGERPRINTER, scopes=None, resources=None, expires_at=end, cause=None,
             ).key.id  # fmt: skip
 
         made: ApiKeyId = await self.house.change(make)
@@ -103,14 +103,16 @@ async def test_a_server_that_was_away_tells_once_of_what_it_missed(hourly: Hourl
 async def test_what_has_ended_or_is_disabled_is_told_of_to_nobody(hourly: Hourly) -> None:
     revoked, disabled, _expired = await hourly.key(10), await hourly.key(10), await hourly.key(8)
     now = hourly.house.clock
-    await hourly.house.change(lambda tx: revoke_api_key(tx, tenant_id=ACME.id, key_id=revoked, by=None, now=now()))
     await hourly.house.change(
-        lambda tx: key_changes.disable_api_key(tx, disabled, tenant=ACME, maker=OPERATOR, now=now())
+        lambda tx: revoke_api_key(tx, tenant_id=ACME.id, key_id=revoked, by=None, now=now(), cause=None)
+    )
+    await hourly.house.change(
+        lambda tx: key_changes.disable_api_key(tx, disabled, tenant=ACME, maker=OPERATOR, now=now(), cause=None)
     )
     hourly.house.clock.forward(8 * DAY)
     assert await hourly.look() == 0
     await hourly.house.change(
-        lambda tx: key_changes.enable_api_key(tx, disabled, tenant=ACME, maker=OPERATOR, now=now())
+        lambda tx: key_changes.enable_api_key(tx, disabled, tenant=ACME, maker=OPERATOR, now=now(), cause=None)
     )
     assert await hourly.look() == 1
 
@@ -125,7 +127,7 @@ async def test_a_key_that_got_another_end_is_told_of_anew(hourly: Hourly) -> Non
         end = NewEnd(Instant(now + 30 * DAY * SECOND))
         return key_changes.rotate_api_key(
             tx, key, tenant=ACME, maker=OPERATOR, overlap=0, end=end, now=now, entropy=os.urandom,
-            fingerprinter=FINGERPRINTER, prefix="dw",
+            fingerprinter=FINGERPRINTER, prefix="dw", cause=None,
         )  # fmt: skip
 
     await hourly.house.change(rotate)

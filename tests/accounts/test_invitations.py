@@ -30,7 +30,7 @@ HELPER = Role(id=RoleId("r-helper"), tenant_id=ACME.id, name="helper", permissio
 
 async def invite(post: Post, email: str = NINA, by: User = ALICE, *roles: str, **more: Any) -> Sent:
     guest = Guest(email=email, roles=roles or ("viewer",), **more)
-    actor = Actor(user_id=by.id, by="test")
+    actor = Actor(user_id=by.id, by="test", cause=None)
     sent: Sent = await post.house.change(
         lambda tx: invitations.invite(tx, ACME, guest, actor, post.mailing, now=post.house.clock())
     )
@@ -187,7 +187,7 @@ async def test_H20_after_it_was_taken_back_it_is_no_use(post: Post) -> None:
     path = link_path(await post.letter(), PUBLIC_URL)
     await post.house.change(
         lambda tx: invitations.revoke(
-            tx, ACME, sent.invitation.id, Actor(user_id=ALICE.id, by="test"), now=post.house.clock()
+            tx, ACME, sent.invitation.id, Actor(user_id=ALICE.id, by="test", cause=None), now=post.house.clock()
         )
     )
     refused = await accept_as_new(post.house.browser(), path)
@@ -204,7 +204,7 @@ async def test_it_ends_after_a_week_and_may_be_sent_again_which_ends_the_old_lin
     assert "DW-431" in (await accept_as_new(post.house.browser(), old)).text
 
     async def send_again() -> str:
-        actor = Actor(user_id=ALICE.id, by="test")
+        actor = Actor(user_id=ALICE.id, by="test", cause=None)
         await post.house.change(
             lambda tx: invitations.send_again(tx, ACME, sent.invitation.id, actor, post.mailing, now=post.house.clock())
         )

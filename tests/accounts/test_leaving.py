@@ -41,9 +41,9 @@ from support.rows import ACME, ALICE, BOB, CONNECTION, GLOBEX, HARBOUR, KEY, NOW
 
 pytestmark = pytest.mark.anyio
 ROUNDS = 8
-BY_HAND = Actor(user_id=None, by=OPERATOR)
-IN_PERSON = Actor(user_id=ALICE.id, by="page")
-AS_BOB = Actor(user_id=BOB.id, by="page")
+BY_HAND = Actor(user_id=None, by=OPERATOR, cause=None)
+IN_PERSON = Actor(user_id=ALICE.id, by="page", cause=None)
+AS_BOB = Actor(user_id=BOB.id, by="page", cause=None)
 ADMIN = Role(id=RoleId("r-admin"), tenant_id=ACME.id, name="admin", permissions=("members:*", "documents:*"))
 NODE = Resource(id=ResourceId("n-1"), tenant_id=ACME.id, type="folder", key="f1", name="One")
 
@@ -195,7 +195,7 @@ async def test_two_owners_who_end_each_other_leave_one(database: Database, secon
     await deployed(database)
 
     def by(actor: User, other: User, how: str) -> Callable[[Transaction], Left | members.Member]:
-        mine = Actor(user_id=actor.id, by="page")
+        mine = Actor(user_id=actor.id, by="page", cause=None)
         ways: dict[str, Callable[[Transaction], Left | members.Member]] = {
             "leave": lambda tx: leaving.leave_tenant(tx, other.id, ACME, mine, now=NOW),
             "deactivate": lambda tx: leaving.deactivate(tx, other.id, BY_HAND, now=NOW),
@@ -284,11 +284,13 @@ async def test_M3_nobody_gives_or_touches_more_than_they_have(database: Database
     await database.write(give(IN_PERSON, carol))
     member = await database.write(give(AS_BOB, carol, "admin", at=(Place(role="admin", type="folder", key="f1"),)))
     assert (member.roles, member.places) == (("admin",), (Place(role="admin", type="folder", key="f1"),))
-    limited = Actor(user_id=ALICE.id, by="key", limit=frozenset({Permission("members:manage")}))
+    limited = Actor(user_id=ALICE.id, by="key", limit=frozenset({Permission("members:manage")}), cause=None)
     assert (await refused(database, give(limited, carol, "viewer"))).code == "DW-451"
     unlimited = replace(limited, limit=frozenset({Permission("documents:read")}))
     assert (await refused(database, give(unlimited, carol))).code == "DW-405"
-    assert (await refused(database, give(Actor(user_id=carol.id, by="page"), BOB, "owner"))).code == "DW-451"
+    assert (
+        await refused(database, give(Actor(user_id=carol.id, by="page", cause=None), BOB, "owner"))
+    ).code == "DW-451"
 
 
 async def test_a_tenant_ends_an_account_only_where_it_is_its_own(database: Database) -> None:
@@ -343,7 +345,7 @@ async def test_approvals_that_somebody_has_or_gave_end_with_them(database: Datab
 
     def begin(tx: Transaction) -> list[str]:
         ids = [ask(tx, user, number) for user in (ALICE, BOB) for number in (1, 2)]
-        viewer = Viewer(user_id=ALICE.id, through="page")
+        viewer = Viewer(user_id=ALICE.id, through="page", cause=None)
         decide(tx, ids[2], viewer, terms, approve=True, now=NOW)
         return ids
 

@@ -223,11 +223,15 @@ async def test_H5_who_is_deactivated_comes_in_by_no_passkey_and_by_no_recovery_c
     key = device()
     browser = await signed_in_person(whole, key, CAROL)
     codes = await made_codes(browser)
-    await whole.change(lambda tx: leaving.deactivate(tx, CAROL.id, Actor(user_id=None, by="test"), now=whole.clock()))
+    await whole.change(
+        lambda tx: leaving.deactivate(tx, CAROL.id, Actor(user_id=None, by="test", cause=None), now=whole.clock())
+    )
     assert (await use(whole.browser(), key)).status_code == 422
     sent = {"email": CAROL.email, "code": codes[0]}
     assert (await whole.browser().post("/sign-in/recovery", sent)).status_code == 422
-    await whole.change(lambda tx: leaving.activate(tx, CAROL.id, Actor(user_id=None, by="test"), now=whole.clock()))
+    await whole.change(
+        lambda tx: leaving.activate(tx, CAROL.id, Actor(user_id=None, by="test", cause=None), now=whole.clock())
+    )
     assert (await whole.browser().post("/sign-in/recovery", sent)).status_code == 303, "it was not used up"
     assert (await use(whole.browser(), key)).status_code == 303
 

@@ -19,9 +19,9 @@ from doorward.storage.database import Database, Reader, Transaction
 from support.rows import ACME, ALICE, BOB, GLOBEX, NOW, store_deployment
 
 pytestmark = pytest.mark.anyio
-BY_HAND = Actor(user_id=None, by="doorward role")
+BY_HAND = Actor(user_id=None, by="doorward role", cause=None)
 AS_ALICE = Actor(user_id=ALICE.id, by="page", cause=Cause("req_1", "192.0.2.1"))
-AS_BOB = Actor(user_id=BOB.id, by="page")
+AS_BOB = Actor(user_id=BOB.id, by="page", cause=None)
 HELPER = Role(id=RoleId("r-helper"), tenant_id=ACME.id, name="helper", permissions=("members:manage", "documents:read"))
 FOREIGN = Role(id=RoleId("r-foreign"), tenant_id=GLOBEX.id, name="foreign", permissions=("documents:read",))
 NODE = Resource(id=ResourceId("n-1"), tenant_id=ACME.id, type="project", key="p1", name="One")
@@ -134,11 +134,11 @@ async def test_M3_nobody_makes_changes_or_ends_more_than_they_have(deployed: Dat
 
 async def test_M3_a_key_makes_no_role_beyond_what_it_is_good_for(deployed: Database) -> None:
     narrow = frozenset({Permission("members:manage"), Permission("documents:read")})
-    by_key = Actor(user_id=ALICE.id, by="api key k", limit=narrow)
+    by_key = Actor(user_id=ALICE.id, by="api key k", limit=narrow, cause=None)
     await deployed.write(make("reader", "documents:read", actor=by_key))
     for pattern in ("documents:write", "keys:manage", "*:*"):
         assert (await refused(deployed, make("more", pattern, actor=by_key)))[0] == "DW-451"
-    no_members = Actor(user_id=ALICE.id, by="api key k", limit=frozenset({Permission("documents:read")}))
+    no_members = Actor(user_id=ALICE.id, by="api key k", limit=frozenset({Permission("documents:read")}), cause=None)
     assert (await refused(deployed, make("more", "documents:read", actor=no_members)))[0] == "DW-405"
 
 

@@ -124,7 +124,7 @@ async def test_E2_who_was_deactivated_and_activated_has_no_link_from_before(post
     for kind in ("/sign-in/reset", "/sign-in/link/ask"):
         await browser.post(kind, {"email": BOB.email})
         paths.append(link_path(await post.letter(), post.house.public_url))
-    operator = Actor(user_id=None, by="test")
+    operator = Actor(user_id=None, by="test", cause=None)
     for change in (leaving.deactivate, leaving.activate):
         await post.house.change(lambda tx, change=change: change(tx, BOB.id, operator, now=post.house.clock()))
     assert [(await browser.get(path)).status_code for path in paths] == [410, 410]

@@ -71,7 +71,7 @@ def _keys(tx: Transaction) -> dict[str, str]:
         "globex": _key(tx, CAROL, "g", tenant=GLOBEX),
         "revoked": _key(tx, ALICE, "x"),
     }
-    assert revoke_api_key(tx, tenant_id=ACME.id, key_id=id_of(made["revoked"]), by=None, now=NOW)
+    assert revoke_api_key(tx, tenant_id=ACME.id, key_id=id_of(made["revoked"]), by=None, now=NOW, cause=None)
     return made
 
 

@@ -89,7 +89,7 @@ def _fill(tx: Transaction, core: Core) -> str:
     assert acme is not None
     return create_api_key(
         tx, owner=olga, tenant=acme, created_by=olga.id, name="all", rights=expand(("*:*",), map(Permission, DOCUMENT["permissions"])),
-        now=core.now(), entropy=os.urandom, fingerprinter=core.fingerprinter, scopes=None, resources=None, expires_at=None,
+        now=core.now(), entropy=os.urandom, fingerprinter=core.fingerprinter, scopes=None, resources=None, expires_at=None, cause=None,
     ).text  # fmt: skip
 
 

@@ -80,7 +80,7 @@ def _keys(tx: Transaction) -> dict[str, str]:
         "viewer": _key(tx, CAROL, "v", tenant=GLOBEX),
         "revoked": _key(tx, ALICE, "x"),
     }
-    assert revoke_api_key(tx, tenant_id=ACME.id, key_id=_id(made["revoked"]), by=None, now=NOW)
+    assert revoke_api_key(tx, tenant_id=ACME.id, key_id=_id(made["revoked"]), by=None, now=NOW, cause=None)
     return made
 
 

@@ -249,7 +249,7 @@ def _foreign(tx: Transaction) -> str:
     assert globex is not None
     return create_api_key(
         tx, owner=CAROL, tenant=globex, created_by=CAROL.id, name="x", rights=RIGHTS, now=NOW, entropy=os.urandom,
-        fingerprinter=FINGERPRINTER, scopes=None, resources=None, expires_at=None,
+        fingerprinter=FINGERPRINTER, scopes=None, resources=None, expires_at=None, cause=None,
     ).key.id  # fmt: skip
 
 

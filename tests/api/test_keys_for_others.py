@@ -94,7 +94,7 @@ def _people(tx: Transaction, fingerprinter: Fingerprinter, now: Any) -> tuple[di
         ids[name] = str(user.id)
         keys[name] = create_api_key(
             tx, owner=user, tenant=tenant, created_by=user.id, name=name, scopes=None, resources=None, expires_at=None,
-            rights=rights, now=now, entropy=os.urandom, fingerprinter=fingerprinter,
+            rights=rights, now=now, entropy=os.urandom, fingerprinter=fingerprinter, cause=None,
         ).text  # fmt: skip
     return ids, keys
 

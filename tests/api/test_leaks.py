@@ -42,7 +42,7 @@ class Desk:
         def make(tx: Transaction) -> str:
             return create_api_key(
                 tx, owner=owner, tenant=ACME, created_by=created_by.id, name="ci", rights=RIGHTS, now=NOW,
-                entropy=os.urandom, fingerprinter=FINGERPRINTER, scopes=None, resources=None, expires_at=None,
+                entropy=os.urandom, fingerprinter=FINGERPRINTER, scopes=None, resources=None, expires_at=None, cause=None,
             ).text  # fmt: skip
 
         text: str = await self.house.change(make)
@@ -159,7 +159,7 @@ async def test_I14_an_old_secret_of_a_rotated_key_ends_the_key_while_it_is_good(
         def rotate(tx: Transaction, key: str = key, overlap: int = overlap) -> object:
             return key_changes.rotate_api_key(
                 tx, ApiKeyId(key[3:16]), tenant=ACME, maker=OPERATOR, overlap=overlap, now=desk.house.clock(),
-                entropy=os.urandom, fingerprinter=FINGERPRINTER, prefix="dw",
+                entropy=os.urandom, fingerprinter=FINGERPRINTER, prefix="dw", cause=None,
             )  # fmt: skip
 
         await desk.house.change(rotate)

@@ -84,7 +84,7 @@ def _people(tx: Transaction, core: Core) -> tuple[dict[str, str], dict[str, str]
         for scopes, label in ((None, name), (frozenset({Permission("documents:read")}), f"{name} narrow")):
             keys[label] = create_api_key(
                 tx, owner=user, tenant=tenant, created_by=user.id, name=label, scopes=scopes, resources=None,
-                expires_at=None, rights=rights, now=core.now(), entropy=os.urandom, fingerprinter=core.fingerprinter,
+                expires_at=None, rights=rights, now=core.now(), entropy=os.urandom, fingerprinter=core.fingerprinter, cause=None,
             ).text  # fmt: skip
     return ids, keys
 

@@ -59,6 +59,7 @@ async def api(tmp_path: Path) -> AsyncIterator[Api]:
                     entropy=os.urandom,
                     fingerprinter=whole.core.fingerprinter,
                     prefix="dw",
+                    cause=None,
                 )
             )
             keys[name] = made.text

@@ -137,7 +137,7 @@ def people_and_keys(tx: Transaction, fingerprinter: Fingerprinter) -> dict[str, 
     )
     made["revoked"] = key(tx, fingerprinter, acme, product, "z", everything)
     shown = made["revoked"].partition("_")[2][:13]
-    assert revoke_api_key(tx, tenant_id=ACME, key_id=ApiKeyId(shown), by=None, now=NOW)
+    assert revoke_api_key(tx, tenant_id=ACME, key_id=ApiKeyId(shown), by=None, now=NOW, cause=None)
     return made
 
 
@@ -147,7 +147,7 @@ def key(
 ) -> str:  # fmt: skip
     return create_api_key(
         tx, owner=user, tenant=tenant, created_by=user.id, name=name, scopes=scopes, resources=resources, expires_at=None,
-        rights=rights, now=NOW, entropy=os.urandom, fingerprinter=fingerprinter,
+        rights=rights, now=NOW, entropy=os.urandom, fingerprinter=fingerprinter, cause=None,
     ).text  # fmt: skip
 
 

@@ -32,7 +32,7 @@ def guarded(make_world: Callable[..., World]) -> World:
 
 
 def word(world: World, where: TenantId = EVERYWHERE, *, allowed: bool = True) -> Word:
-    return Word(allowed=allowed, tenant_id=where, by=user("alice").id if where else None, now=world.clock())
+    return Word(allowed=allowed, tenant_id=where, by=user("alice").id if where else None, now=world.clock(), cause=None)
 
 
 async def say(world: World, client_id: str, where: TenantId = EVERYWHERE, *, allowed: bool = True) -> int:

@@ -491,7 +491,7 @@ async def test_a_user_who_is_disabled_at_the_last_moment_approves_nothing(world:
     await world.database.write(lambda tx: accounts.update_user(tx, replace(user("alice"), status=Status.DISABLED)))
     with pytest.raises(PageError):
         await world.database.write(
-            lambda tx: consent.deny(tx, shown, rules=world.server._pages._consent_rules, now=world.clock())
+            lambda tx: consent.deny(tx, shown, rules=world.server._pages._consent_rules, now=world.clock(), cause=None)
         )
     await nothing_was_approved(world)
 

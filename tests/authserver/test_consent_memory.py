@@ -162,7 +162,7 @@ async def test_G8_a_person_can_have_it_forgotten(world: World, browser: Browser)
 
 async def test_G8_ending_a_connection_forgets_it(world: World, browser: Browser) -> None:
     connection = (await world.connections())[0]
-    await world.database.write(lambda tx: lives.end(tx, connection, "test", by="person", now=world.clock()))
+    await world.database.write(lambda tx: lives.end(tx, connection, "test", by="person", now=world.clock(), cause=None))
     assert not silent(await came(browser, web()))
 
 
@@ -214,7 +214,7 @@ async def test_approving_as_before_what_is_not_remembered_changes_nothing(world:
         )  # fmt: skip
         return consent_memory.approve_as_before(
             tx, pending, (session, user("alice")), rules=pages._consent_rules, now=world.clock(),
-            entropy=services.entropy,
+            entropy=services.entropy, cause=None,
         )  # fmt: skip
 
     assert await world.database.write(run) is None

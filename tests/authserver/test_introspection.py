@@ -206,7 +206,7 @@ async def test_an_api_key_is_known_where_it_works(world: World) -> None:
     assert (await ask(world, (await key_of(world, "mallory", "globex")).text, "other-upstream"))["active"] is True
     now = world.clock.now
     await world.database.write(
-        lambda tx: revoke_api_key(tx, tenant_id=made.key.tenant_id, key_id=made.key.id, by=None, now=now)
+        lambda tx: revoke_api_key(tx, tenant_id=made.key.tenant_id, key_id=made.key.id, by=None, now=now, cause=None)
     )
     assert await ask(world, made.text) == INACTIVE
 
@@ -221,7 +221,7 @@ async def test_D4_a_key_is_active_only_where_that_can_be_known(world: World) -> 
     def rotate(tx: Transaction) -> Any:
         return rotate_api_key(
             tx, anywhere.key.id, tenant=tenant("acme"), maker=OPERATOR, overlap=60, now=world.clock.now,
-            entropy=os.urandom, fingerprinter=FINGERPRINTER, prefix="dw",
+            entropy=os.urandom, fingerprinter=FINGERPRINTER, prefix="dw", cause=None,
         )  # fmt: skip
 
     fresh = await world.database.write(rotate)

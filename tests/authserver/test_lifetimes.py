@@ -110,7 +110,7 @@ async def test_a_disabled_client_is_refused_at_its_next_call_and_works_again_whe
     tokens = await world.connect()
     for status, works in ((Status.DISABLED, False), (Status.ACTIVE, True)):
         assert await world.database.write(
-            lambda tx, status=status: client_settings.set_status(tx, C1.id, status, now=world.clock())
+            lambda tx, status=status: client_settings.set_status(tx, C1.id, status, now=world.clock(), cause=None)
         )
         assert await world.works(tokens["access_token"]) is works
         assert (await world.refresh(tokens["refresh_token"])).status_code == (200 if works else 401)
@@ -119,5 +119,5 @@ async def test_a_disabled_client_is_refused_at_its_next_call_and_works_again_whe
 async def test_an_unknown_client_is_told_so(world: World) -> None:
     with pytest.raises(ClientUnknownError):
         await world.database.write(
-            lambda tx: client_settings.set_status(tx, ClientId("no"), Status.DISABLED, now=world.clock())
+            lambda tx: client_settings.set_status(tx, ClientId("no"), Status.DISABLED, now=world.clock(), cause=None)
         )

@@ -75,7 +75,7 @@ async def done(house: House, user: User | None, use: Callable[[Any, ClientWork],
 
 
 def work(maker: ClientMaker, tenant: Any = ACME) -> ClientWork:
-    return ClientWork(tenant=tenant, maker=maker, now=NOW, entropy=os.urandom, fingerprinter=FINGERPRINTER)
+    return ClientWork(tenant=tenant, maker=maker, now=NOW, entropy=os.urandom, fingerprinter=FINGERPRINTER, cause=None)
 
 
 async def made(house: House, wish: ClientWish = PORTAL, user: User | None = ALICE) -> registered.Registered:
@@ -310,7 +310,9 @@ async def test_the_list_is_of_all_for_administrators_and_of_ones_own_for_others(
 
 async def test_who_leaves_leaves_no_app_of_their_own(house: House) -> None:
     ours, mine = await made(house), await made(house, replace(PORTAL, own=True), BOB)
-    await house.change(lambda tx: leaving.leave_tenant(tx, BOB.id, ACME, Actor(user_id=None, by="test"), now=NOW))
+    await house.change(
+        lambda tx: leaving.leave_tenant(tx, BOB.id, ACME, Actor(user_id=None, by="test", cause=None), now=NOW)
+    )
     for each, status in ((mine, Status.DISABLED), (ours, Status.ACTIVE)):
         stored = await house.database.read(lambda reader, which=each: clients.client_by_id(reader, which.client.id))
         assert stored is not None

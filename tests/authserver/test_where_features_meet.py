@@ -156,7 +156,7 @@ async def test_a_tenant_bounds_the_tokens_of_workloads_too(ci: Ci) -> None:
 async def test_D3_a_rule_that_was_disabled_stays_so_when_it_is_changed(ci: Ci) -> None:
     rule, world = await ci.rule(), ci.world
     await world.database.write(
-        lambda tx: client_settings.set_status(tx, rule.id, Status.DISABLED, now=world.clock())
+        lambda tx: client_settings.set_status(tx, rule.id, Status.DISABLED, now=world.clock(), cause=None)
     )  # fmt: skip
     await ci.trust(lifetime=600)
     assert (await ci.rule()).lifetime == 600

@@ -93,7 +93,7 @@ async def test_a_key_is_disabled_and_enabled_by_its_owner_but_not_against_an_adm
     await house.change(lambda tx: permissions.put_role(tx, member))
     await house.change(lambda tx: permissions.set_membership(tx, ACME.id, ALICE.id, ("member",)))
     await house.change(
-        lambda tx: key_changes.disable_api_key(tx, (key_id), tenant=ACME, maker=OPERATOR, now=NOW)  # type: ignore[arg-type]
+        lambda tx: key_changes.disable_api_key(tx, (key_id), tenant=ACME, maker=OPERATOR, now=NOW, cause=None)  # type: ignore[arg-type]
     )
     refused = await browser.post(f"/settings/keys/{key_id}/enable", {})
     assert (refused.status_code, "An administrator disabled this key" in refused.text) == (422, True)

@@ -43,7 +43,7 @@ async def make_bob_keeper(town: Town) -> None:
 
 async def push(town: Town) -> None:
     nodes = [TreeNode(name=("project", "p9"), title="Pushed", parent=None)]
-    pusher = Pusher(tenant_id=ACME.id, actor_id=ALICE.id, credential_id="k", now=NOW, product=True)
+    pusher = Pusher(tenant_id=ACME.id, actor_id=ALICE.id, credential_id="k", now=NOW, product=True, cause=None)
     await town.whole.change(lambda tx: replace_tree(tx, nodes, pusher))
 
 

@@ -370,7 +370,7 @@ async def test_so_many_and_no_more_and_none_where_the_operator_says_so(
         for name, allowed in (("one", True), ("two", False)):
             wish = Wish(name=name, title="T", url="https://x.example/mcp")
             work = lambda tx, wish=wish: own_servers.add(  # noqa: E731
-                tx, ACME, wish, Actor(user_id=None, by="test"), sealer=whole.core.sealer, entropy=whole.core.entropy,
+                tx, ACME, wish, Actor(user_id=None, by="test", cause=None), sealer=whole.core.sealer, entropy=whole.core.entropy,
                 now=whole.clock(),
             )  # fmt: skip
             if allowed:

@@ -167,7 +167,7 @@ async def test_what_is_set_elsewhere_says_where(house: House) -> None:
 
 
 async def test_a_program_may_not_close_every_way_either(house: House) -> None:
-    by = By(user_id=None)
+    by = By(user_id=None, cause=None)
     for ways in ((), ("nosuch",)):
         with pytest.raises(SettingRefused):
             await house.change(

@@ -90,7 +90,7 @@ async def call(
 
 async def decided(world: World, approval_id: str, *, approve: bool = True, by: str = "alice") -> Seen:
     """Have somebody decide, as at the page."""
-    viewer = Viewer(user_id=user(by).id, through="page")
+    viewer = Viewer(user_id=user(by).id, through="page", cause=None)
     return await world.database.write(
         lambda tx: decide(tx, approval_id, viewer, TERMS, approve=approve, now=world.clock())
     )

@@ -139,7 +139,7 @@ async def test_a_late_or_denied_one_makes_no_call(nodes: tuple[World, World], re
 
 
 async def state_of(world: World, approval_id: str) -> ApprovalState:
-    viewer = Viewer(user_id=user("alice").id, through="page")
+    viewer = Viewer(user_id=user("alice").id, through="page", cause=None)
     return (
         await world.database.read_long(lambda reader: look(reader, approval_id, viewer, TERMS, world.clock()))
     ).state
@@ -347,7 +347,7 @@ async def test_what_cannot_be_seen_is_spelled_out(nodes: tuple[World, World]) ->
     key = await one.key("alice")
     sly = "prod\u202etset\u200b\x00\n<b>x</b>"
     approval_id = pending(await call(one, key, {"na\u200bme": sly, "deep": {"a": ["\u2066"]}, "long": "y" * 700}))
-    viewer = Viewer(user_id=user("alice").id, through="page")
+    viewer = Viewer(user_id=user("alice").id, through="page", cause=None)
     seen = await one.database.read_long(lambda reader: look(reader, approval_id, viewer, TERMS, one.clock()))
     shown = {each.name: each for each in seen.arguments}
     assert shown["na\\u200bme"].value == "prod\\u202etset\\u200b\\u0000\n<b>x</b>"

@@ -72,7 +72,7 @@ async def test_I5_a_key_from_another_address_is_answered_like_an_unknown_one(wor
     assert recorder.requests == []
     stranger = await world.key("bob")
     await world.database.write(
-        lambda tx: revoke_api_key(tx, tenant_id=ACME.id, key_id=id_of(stranger), by=None, now=world.clock())
+        lambda tx: revoke_api_key(tx, tenant_id=ACME.id, key_id=id_of(stranger), by=None, now=world.clock(), cause=None)
     )
     revoked = await world.call(stranger, "echo")
     assert (refused.text, refused.headers["www-authenticate"]) == (revoked.text, revoked.headers["www-authenticate"])
@@ -150,7 +150,7 @@ async def test_I5_revoking_and_disabling_are_for_both_secrets(world: World, reco
     assert await change(world, key_changes.enable_api_key, first)
     assert [await status(world, each) for each in (first, second)] == [200, 200]
     await world.database.write(
-        lambda tx: revoke_api_key(tx, tenant_id=ACME.id, key_id=id_of(first), by=None, now=world.clock())
+        lambda tx: revoke_api_key(tx, tenant_id=ACME.id, key_id=id_of(first), by=None, now=world.clock(), cause=None)
     )
     recorder.forget()
     assert [await status(world, each) for each in (first, second)] == [401, 401]

@@ -114,13 +114,13 @@ async def test_why_names_the_override(world: World) -> None:
     await say(world, require("echo", ADMIN, subject=SubjectKind.USER, subject_id=user("bob").id))
     asked = Asked(tenant="acme", email=user("bob").email, server="s1", kind=RuleKind.TOOL, name="echo")
     now = world.clock()
-    found = await world.database.write(lambda tx: explain_for(tx, asked, actor_id=None, by="test", now=now))
+    found = await world.database.write(lambda tx: explain_for(tx, asked, actor_id=None, by="test", now=now, cause=None))
     assert found.reason == "no_right"
     assert "It needs admin:delete documents:read. The tenant's override echo says: needs admin:delete too" in (
         found.steps[2].detail
     )
     await say(world, deny("e*"))
-    found = await world.database.write(lambda tx: explain_for(tx, asked, actor_id=None, by="test", now=now))
+    found = await world.database.write(lambda tx: explain_for(tx, asked, actor_id=None, by="test", now=now, cause=None))
     assert (found.reason, found.remedy) == ("override", "Remove or change the tenant's override.")
     assert "The tenant's override e* says: denied" in found.steps[2].detail
 

@@ -30,7 +30,7 @@ def override(effect: Effect, **more: Any) -> Override:
 async def explained(world: World, name: str) -> Explanation:
     asked = Asked(tenant="acme", email=user("bob").email, server=S1, kind=RuleKind.TOOL, name=name)
     return await world.database.write(
-        lambda tx: explain_for(tx, asked, actor_id=None, by="test", now=world.clock())
+        lambda tx: explain_for(tx, asked, actor_id=None, by="test", now=world.clock(), cause=None)
     )  # fmt: skip
 
 

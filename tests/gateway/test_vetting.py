@@ -59,7 +59,7 @@ async def test_K27_a_changed_description_or_schema_is_held_until_somebody_looked
     assert [tool.state for tool in seen if tool.name == "echo"] == [ToolState.ALLOWED, ToolState.HELD]
     now = world.clock()
     asked = Asked(tenant="acme", email=user("alice").email, server="s1", kind=RuleKind.TOOL, name="echo")
-    why = await world.database.write(lambda tx: explain_for(tx, asked, actor_id=None, by="test", now=now))
+    why = await world.database.write(lambda tx: explain_for(tx, asked, actor_id=None, by="test", now=now, cause=None))
     assert why.summary == "Denied for everybody: the newest version of echo is held."
     await say(world, "echo", ToolState.ALLOWED)
     assert (await world.call(alice, "echo")).status_code == 200
@@ -87,7 +87,7 @@ async def test_without_a_policy_everything_follows_its_rule_and_is_remembered(wo
     assert set(listed) - {"whoami", "connection_info"} <= {tool.name for tool in seen}
     now = world.clock()
     asked = Asked(tenant="acme", email=user("alice").email, server="s1", kind=RuleKind.TOOL, name="plain")
-    why = await world.database.write(lambda tx: explain_for(tx, asked, actor_id=None, by="test", now=now))
+    why = await world.database.write(lambda tx: explain_for(tx, asked, actor_id=None, by="test", now=now, cause=None))
     assert "its author says readOnlyHint. It needs s1:read" in why.steps[2].detail
 
 

@@ -25,7 +25,7 @@ TOOLS = (
 async def explained(world: World, who: str, **more: object) -> Explanation:
     asked = {"tenant": "acme", "email": user(who).email, "server": "s1", "kind": RuleKind.TOOL, **more}
     return await world.database.write(
-        lambda tx: explain_for(tx, Asked(**asked), actor_id=None, by="test", now=world.clock())  # type: ignore[arg-type]
+        lambda tx: explain_for(tx, Asked(**asked), actor_id=None, by="test", now=world.clock(), cause=None)  # type: ignore[arg-type]
     )
 
 

@@ -120,7 +120,7 @@ async def test_the_other_door_refreshes_and_its_end_of_the_connection_is_ours(do
     carol = await theirs.user("carol")
     connection = (await theirs.core.database.read(lambda reader: connections.connections_of_user(reader, carol.id)))[0]
     await theirs.core.database.write(
-        lambda tx: lives.end(tx, connection, "by herself", by="person", now=theirs.clock())
+        lambda tx: lives.end(tx, connection, "by herself", by="person", now=theirs.clock(), cause=None)
     )
     ours.clock.forward(60)
     told_to_link(await ours.call(key))

@@ -207,11 +207,11 @@ async def test_of_revoking_and_rotating_at_once_nothing_survives(database: Datab
         def rotate(tx: Transaction, key: ApiKey = key) -> object:
             return key_changes.rotate_api_key(
                 tx, key.id, tenant=ACME, maker=OPERATOR, overlap=3600, now=NOW, entropy=os.urandom,
-                fingerprinter=fingerprinter, prefix="dw",
+                fingerprinter=fingerprinter, prefix="dw", cause=None,
             )  # fmt: skip
 
         def revoke(tx: Transaction, key: ApiKey = key) -> bool:
-            return revoke_api_key(tx, tenant_id=ACME.id, key_id=key.id, by=None, now=NOW)
+            return revoke_api_key(tx, tenant_id=ACME.id, key_id=key.id, by=None, now=NOW, cause=None)
 
         done = await asyncio.gather(
             database.write(rotate), second.write(revoke), second.write(rotate), return_exceptions=True
@@ -259,7 +259,9 @@ async def test_all_that_can_become_of_a_key_is_alike_on_both(database: Database)
     assert (found["name"], found["addresses"], found["last_four"]) == ("new", [], rotated.text[-4:])
     assert [old["last_four"] for old in found["old_secrets"]] == [made.last_four]
     policy = KeyPolicy(max_days=5)
-    done = await database.write(lambda tx: key_policies.set_policy(tx, ACME, policy, maker=OPERATOR, now=NOW))
+    done = await database.write(
+        lambda tx: key_policies.set_policy(tx, ACME, policy, maker=OPERATOR, now=NOW, cause=None)
+    )
     assert (done.policy, done.beyond) == (policy, 1)
     before_end = Instant(NOW + 4 * DAY)
     near = await database.read_long(lambda reader: ending_keys.keys_near_expiry(reader, before_end))
@@ -282,10 +284,12 @@ async def test_of_a_policy_and_a_key_at_once_the_key_is_as_the_policy_that_it_sa
     wish = KeyWish(name="ci", owner=ALICE.email, expires="never")
     strict = KeyPolicy(never=NeverEnding.NOBODY)
     for _ in range(5):
-        await database.write(lambda tx: key_policies.set_policy(tx, ACME, KeyPolicy(), maker=OPERATOR, now=NOW))
+        await database.write(
+            lambda tx: key_policies.set_policy(tx, ACME, KeyPolicy(), maker=OPERATOR, now=NOW, cause=None)
+        )
         done = await asyncio.gather(
             database.write(lambda tx: issue_key(tx, wish, tenant=ACME, maker=OPERATOR, now=NOW, **minting)),
-            second.write(lambda tx: key_policies.set_policy(tx, ACME, strict, maker=OPERATOR, now=NOW)),
+            second.write(lambda tx: key_policies.set_policy(tx, ACME, strict, maker=OPERATOR, now=NOW, cause=None)),
             return_exceptions=True,
         )
         assert not isinstance(done[1], BaseException)

@@ -257,7 +257,7 @@ async def test_the_log_of_changes_is_searched_alike_in_both_databases(database: 
         for number in range(6):
             record(
                 tx, name="client:denied" if number % 2 else "setup:done", at=Instant(NOW + number * HOUR), subject=f"s_{number}",
-                tenant_id=ACME.id if number else None, actor_id=ALICE.id, detail={"client": f"c%{number}"},
+                tenant_id=ACME.id if number else None, actor_id=ALICE.id, detail={"client": f"c%{number}"}, cause=None,
             )  # fmt: skip
 
     await database.write(write)

@@ -61,7 +61,7 @@ async def send(client: httpx2.AsyncClient, method: str, path: str, body: Any, he
 def key_of(tx: Transaction, owner: User, tenant: Tenant = ACME, *, scopes: frozenset[Permission] | None = None) -> str:
     return create_api_key(
         tx, owner=owner, tenant=tenant, created_by=owner.id, name="test", rights=RIGHTS, now=NOW, entropy=os.urandom,
-        fingerprinter=FINGERPRINTER, scopes=scopes, resources=None, expires_at=None,
+        fingerprinter=FINGERPRINTER, scopes=scopes, resources=None, expires_at=None, cause=None,
     ).text  # fmt: skip
 
 

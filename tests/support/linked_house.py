@@ -197,7 +197,7 @@ class House:
             lambda tx: create_api_key(
                 tx, owner=owner, tenant=place, created_by=maker.id, name="ci", scopes=SCOPES, resources=None,
                 expires_at=None, rights=SCOPES, now=self.clock(), entropy=os.urandom,
-                fingerprinter=self.core.fingerprinter,
+                fingerprinter=self.core.fingerprinter, cause=None,
             )
         )  # fmt: skip
         return made.text
@@ -213,7 +213,7 @@ class House:
             assert found is not None
             return rotate_api_key(
                 tx, found.id, tenant=place, maker=maker, overlap=0, now=self.clock(), entropy=os.urandom,
-                fingerprinter=self.core.fingerprinter, prefix="dw",
+                fingerprinter=self.core.fingerprinter, prefix="dw", cause=None,
             )  # fmt: skip
 
         return (await self.core.database.write(rotate)).text

@@ -22,7 +22,7 @@ class Actor:
     by: str
     limit: frozenset[Permission] | None = None
     """What the API key is good for that they come with."""
-    cause: Cause | None = None
+    cause: Cause | None
     in_person: bool = True
     """Whether nobody else has what they come with: not so with a key that an administrator made or rotated for them.
 

@@ -36,7 +36,7 @@ class Asked:
     """How many that requester may cause."""
     browser: str | None = None
     target: str = "/"
-    cause: Cause | None = None
+    cause: Cause | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -56,7 +56,7 @@ class EmailChange:
             raise BadAddress("This is not another e-mail address that mail can go to.")
         if _is_ruled(tx, user.email, email):
             raise BadAddress("People of this domain have the address that their provider says.")
-        asked = Asked(email=email, requester=f"account {user.id}", known_device=True, most=TO_ONE)
+        asked = Asked(email=email, requester=f"account {user.id}", known_device=True, most=TO_ONE, cause=None)
         wait = self._mailing.budgets.admit(tx, asked, email, now)
         if wait:
             raise BadAddress("Too many mails were asked for. Ask again in an hour.", wait)

@@ -29,7 +29,7 @@ class Nobody:
 
 def whose(
     tx: Transaction, provider: IdentityProvider, vouched: Vouched, *, now: Instant, entropy: Entropy,
-    cause: Cause | None = None,
+    cause: Cause | None,
 ) -> UserId | Nobody:  # fmt: skip
     """Return whose session may begin, after connecting or making the user where that is due.
 

@@ -147,7 +147,7 @@ def still_good(reader: Reader, invitation: Invitation, tenant: Tenant, now: Inst
     if state(invitation, now) is not State.WAITING:
         raise LinkRefused(faults.INVITATION_VOID, reason=f"{invitation.id} is {state(invitation, now)}")
     try:
-        _require(reader, tenant, Actor(user_id=invitation.invited_by, by="invitation"), _names(invitation))
+        _require(reader, tenant, Actor(user_id=invitation.invited_by, by="invitation", cause=None), _names(invitation))
     except PeopleRefused as lost:
         raise LinkRefused(faults.INVITATION_VOID, reason=f"{invitation.id}: {lost.reason}") from lost
 
@@ -200,7 +200,7 @@ def _require_mail(tx: Transaction, tenant: Tenant, invitation: Invitation, maili
     if not mailing.outbox.on:
         raise InvitationRefused(faults.MAIL_OFF, reason="mail.mode is off", status=409)
     asked = Asked(
-        email=invitation.email, requester=f"tenant {tenant.id}", known_device=True, most=OF_TENANT
+        email=invitation.email, requester=f"tenant {tenant.id}", known_device=True, most=OF_TENANT, cause=None
     )  # fmt: skip
     wait = mailing.budgets.admit(tx, asked, invitation.email, now)
     if wait:

@@ -18,7 +18,7 @@ class Ending:
     session: Session
     here_too: bool = False
     apps: bool = False
-    cause: Cause | None = None
+    cause: Cause | None
 
 
 def change_password(

@@ -31,7 +31,7 @@ class Came:
     old_cookie: str | None = None
     agent: str = ""
     address: str = ""
-    cause: Cause | None = None
+    cause: Cause | None
 
 
 def start_session(  # noqa: PLR0913  (a session has that many sides)

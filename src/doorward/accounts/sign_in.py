@@ -29,7 +29,7 @@ class Attempt:
     email: str
     password: str
     known_device: bool = False
-    came: Came = Came()
+    came: Came
 
 
 @dataclass(frozen=True, slots=True)

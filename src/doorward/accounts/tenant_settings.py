@@ -38,7 +38,7 @@ class By:
 
     user_id: UserId | None
     session: Session | None = None
-    cause: Cause | None = None
+    cause: Cause | None
 
 
 def methods(reader: Reader) -> list[tuple[str, str]]:

@@ -79,7 +79,7 @@ class ClientWork:
     now: Instant
     entropy: Entropy
     fingerprinter: Fingerprinter
-    cause: Cause | None = None
+    cause: Cause | None
 
     @property
     def said(self) -> dict[str, Any]:

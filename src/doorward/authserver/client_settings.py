@@ -19,7 +19,7 @@ class ClientUnknownError(Exception):
 
 def set_status(  # noqa: PLR0913
     tx: Transaction, client_id: ClientId, status: Status, *, now: Instant, actor_id: UserId | None = None,
-    tenant_id: TenantId | None = None, cause: Cause | None = None,
+    tenant_id: TenantId | None = None, cause: Cause | None,
 ) -> bool:  # fmt: skip
     """Let a client work or refuse it everything, at its next call; False where it is so already.
 

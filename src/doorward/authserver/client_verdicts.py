@@ -40,7 +40,7 @@ class Word:
     tenant_id: TenantId
     by: UserId | None
     now: Instant
-    cause: Cause | None = None
+    cause: Cause | None
 
 
 def decide_client(tx: Transaction, client_id: ClientId, word: Word, *, directory: ClientDirectory) -> int:

@@ -13,7 +13,7 @@ LEFT_NOTHING: Final = "nothing was left of it"
 
 def narrow(  # noqa: PLR0913
     tx: Transaction, connection: Connection, taken: frozenset[Permission], *, actor_id: UserId, by: str, now: Instant,
-    cause: Cause | None = None,
+    cause: Cause | None,
 ) -> bool:  # fmt: skip
     """Take ``taken`` from ``connection``; say whether that was anything.
 
@@ -41,7 +41,7 @@ def narrow(  # noqa: PLR0913
 
 def end_replayed(  # noqa: PLR0913
     tx: Transaction, connection_id: ConnectionId, kind: str, reason: str, client: Client, *, now: Instant,
-    cause: Cause | None = None,
+    cause: Cause | None,
 ) -> bool:  # fmt: skip
     """End a connection whose code or refresh token came again, and have its person told; False where it had ended.
 
@@ -60,7 +60,7 @@ def end_replayed(  # noqa: PLR0913
 
 def end(  # noqa: PLR0913
     tx: Transaction, connection: Connection, reason: str, *, by: str, now: Instant, actor_id: UserId | None = None,
-    notice: str | None = None, cause: Cause | None = None,
+    notice: str | None = None, cause: Cause | None,
 ) -> bool:  # fmt: skip
     """End a connection for ever, from its next call on; False where it had ended before.
 

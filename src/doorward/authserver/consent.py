@@ -160,7 +160,7 @@ def question(
 
 def approve(  # noqa: PLR0913
     tx: Transaction, form: ShownForm, *, tenant_slug: str, ticked: frozenset[str], session: Session,
-    rules: ConsentRules, now: Instant, entropy: Entropy, cause: Cause | None = None,
+    rules: ConsentRules, now: Instant, entropy: Entropy, cause: Cause | None,
     browser: Fingerprint | None = None,
 ) -> Answered | AskAgain:  # fmt: skip
     """Grant what was ticked, of what was shown, as far as the person of ``session`` may.
@@ -199,7 +199,7 @@ def approve(  # noqa: PLR0913
 
 def approve_unasked(  # noqa: PLR0913
     tx: Transaction, question: Question, *, ticked: frozenset[str], authenticated_at: Instant, rules: ConsentRules,
-    now: Instant, entropy: Entropy, cause: Cause | None = None, browser: Fingerprint | None = None,
+    now: Instant, entropy: Entropy, cause: Cause | None, browser: Fingerprint | None = None,
 ) -> Answered | AskAgain:  # fmt: skip
     """Grant what a remembered answer ticks. ``question`` was asked in this transaction, with its tenant locked."""
     asked = Asked(
@@ -238,9 +238,7 @@ def _conclude(  # noqa: PLR0913
     return Answered(location, connection)
 
 
-def deny(
-    tx: Transaction, form: ShownForm, *, rules: ConsentRules, now: Instant, cause: Cause | None = None
-) -> Answered:
+def deny(tx: Transaction, form: ShownForm, *, rules: ConsentRules, now: Instant, cause: Cause | None) -> Answered:
     """Tell the client no, once. Nothing is kept but the event; the client may ask again (G12)."""
     pending = form.pending
     user = _answering_user(tx, form)

@@ -69,7 +69,7 @@ def may_stand(reader: Reader, pending: Pending, user: User) -> bool:
 
 def approve_as_before(  # noqa: PLR0913
     tx: Transaction, pending: Pending, here: SignedIn, *, rules: ConsentRules,
-    now: Instant, entropy: Entropy, cause: Cause | None = None, browser: Fingerprint | None = None,
+    now: Instant, entropy: Entropy, cause: Cause | None, browser: Fingerprint | None = None,
 ) -> Answered | None:  # fmt: skip
     """Approve without a page what is remembered; None, and nothing changed, where it is not (any more).
 
@@ -100,7 +100,7 @@ def keep(  # noqa: PLR0913
     remember: bool,
     directory: ClientDirectory,
     now: Instant,
-    cause: Cause | None = None,
+    cause: Cause | None,
 ) -> None:
     """Remember an approval if the person ticked that, or forget what was: the last approval counts."""
     connection = answer.connection if isinstance(answer, Answered) else None
@@ -118,7 +118,7 @@ def keep(  # noqa: PLR0913
     )  # fmt: skip
 
 
-def forget(tx: Transaction, user_id: UserId, client_id: ClientId, *, now: Instant, cause: Cause | None = None) -> bool:
+def forget(tx: Transaction, user_id: UserId, client_id: ClientId, *, now: Instant, cause: Cause | None) -> bool:
     """Have the person asked again whenever the client comes; say whether anything was remembered."""
     if not consents.forget_consents(tx, user_id, client_id):
         return False

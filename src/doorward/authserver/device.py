@@ -90,7 +90,7 @@ def asked(  # noqa: PLR0913
 
 def begin(  # noqa: PLR0913
     tx: Transaction, request: Asked, *, asked_from: str, issuer: str, fingerprinter: Fingerprinter, now: Instant,
-    entropy: Entropy, cause: Cause | None = None,
+    entropy: Entropy, cause: Cause | None,
 ) -> Begun:  # fmt: skip
     """Store the request under two new codes and return what the device is told (section 3.2)."""
     device_code = mint(SecretKind.DEVICE_CODE, entropy)

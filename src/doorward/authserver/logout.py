@@ -60,7 +60,7 @@ def plan(
 
 def sign_out(
     tx: Transaction, cookie: str | None, plan: Plan, *, fingerprinter: Fingerprinter, now: Instant,
-    cause: Cause | None = None,
+    cause: Cause | None,
 ) -> None:  # fmt: skip
     """End the session of ``cookie``, if it is one; every connection lives on."""
     ended = sessions.end_session(tx, cookie, fingerprinter=fingerprinter, now=now)

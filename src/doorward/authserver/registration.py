@@ -40,7 +40,7 @@ class Registered:
 
 def register(  # noqa: PLR0913
     tx: Transaction, request: RegistrationRequest, *, issuer: str, fingerprinter: Fingerprinter, now: Instant,
-    entropy: Entropy, cause: Cause | None = None,
+    entropy: Entropy, cause: Cause | None,
 ) -> Registered:  # fmt: skip
     """Store a client that registers itself. It is asked about at every consent, whatever it says of itself (E14).
 

@@ -42,7 +42,7 @@ class Management:
     issuer: str
     fingerprinter: Fingerprinter
     now: Instant
-    cause: Cause | None = None
+    cause: Cause | None
 
     def read(self, reader: Reader) -> dict[str, Any]:
         """Return the registration as it is (section 2.1): without the secret, of which only a fingerprint is kept."""

@@ -49,7 +49,7 @@ def read_access_token(keys: SigningKeys, token: str, issuer: str) -> AccessToken
 
 def revoke(  # noqa: PLR0913
     tx: Transaction, token: str, claims: AccessTokenClaims | None, presented: PresentedClient, *,
-    directory: ClientDirectory, fingerprinter: Fingerprinter, now: Instant, cause: Cause | None = None,
+    directory: ClientDirectory, fingerprinter: Fingerprinter, now: Instant, cause: Cause | None,
 ) -> bool:  # fmt: skip
     """Revoke ``token`` if it is the client's own; say whether anything changed (for the log only).
 

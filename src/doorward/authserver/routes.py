@@ -105,6 +105,7 @@ class AuthServer:
                 replay_window=replay_window,
                 access_ttl=access_ttl,
                 access_most=access_most,
+                cause=None,
             ),
             origins=frozenset({public_url, *allowed_origins}),
             pages=pages,

@@ -124,7 +124,7 @@ def _decided(approval_id: str, config: Path | None, data: Path | None, *, approv
 def _operator() -> "Viewer":
     from doorward.gateway.approvals.desk import Viewer  # noqa: PLC0415
 
-    return Viewer(user_id=None, through=_THROUGH)
+    return Viewer(user_id=None, through=_THROUGH, cause=None)
 
 
 def _no_such(approval_id: str) -> CommandFailed:

@@ -138,6 +138,7 @@ def _work(tx: "Transaction", core: "Core", slug: str) -> ClientWork:
         now=core.now(),
         entropy=core.entropy,
         fingerprinter=core.fingerprinter,
+        cause=None,
     )
 
 

@@ -27,7 +27,9 @@ _UNITS: Final = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86_400}
 def disable(*, client_id: str, config: Path | None, data: Path | None) -> None:
     """Refuse CLIENT everything from its next call on. Its connections stay and work again after `enable`."""
     changed = _change(
-        config, data, lambda tx, now: client_settings.set_status(tx, ClientId(client_id), Status.DISABLED, now=now)
+        config,
+        data,
+        lambda tx, now: client_settings.set_status(tx, ClientId(client_id), Status.DISABLED, now=now, cause=None),
     )
     print(f"Client {client_id} {'is disabled' if changed else 'was disabled before'}.")
 
@@ -37,7 +39,9 @@ def disable(*, client_id: str, config: Path | None, data: Path | None) -> None:
 def enable(*, client_id: str, config: Path | None, data: Path | None) -> None:
     """Let CLIENT work again."""
     changed = _change(
-        config, data, lambda tx, now: client_settings.set_status(tx, ClientId(client_id), Status.ACTIVE, now=now)
+        config,
+        data,
+        lambda tx, now: client_settings.set_status(tx, ClientId(client_id), Status.ACTIVE, now=now, cause=None),
     )
     print(f"Client {client_id} {'is enabled' if changed else 'was enabled before'}.")
 

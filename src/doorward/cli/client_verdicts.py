@@ -121,7 +121,7 @@ def _changed(settings: Any, change: "Callable[[Transaction, Word], int]", slug: 
     async def use(core: "Core") -> int:
         now = core.now()
         return await core.database.write(
-            lambda tx: change(tx, Word(allowed=allowed, tenant_id=_where(tx, slug), by=None, now=now))
+            lambda tx: change(tx, Word(allowed=allowed, tenant_id=_where(tx, slug), by=None, now=now, cause=None))
         )
 
     try:

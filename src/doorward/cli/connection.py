@@ -83,4 +83,4 @@ def _end(tx: "Transaction", connection_id: ConnectionId, now: Any) -> bool:
     if found is None:
         raise CommandFailed(f"there is no connection {connection_id[:80]!r}. `doorward connection list` shows the ids.")
     tx.lock_tenant(found.tenant_id, for_rights=True)
-    return lives.end(tx, found, "ended by an administrator", by="administrator", now=now)
+    return lives.end(tx, found, "ended by an administrator", by="administrator", now=now, cause=None)

@@ -20,7 +20,7 @@ from doorward.storage import mail_domains
 if TYPE_CHECKING:
     from doorward.bootstrap.core import Core
 
-_OPERATOR: Final = Actor(user_id=None, by="doorward domain")
+_OPERATOR: Final = Actor(user_id=None, by="doorward domain", cause=None)
 
 T = TypeVar("T")
 

@@ -44,7 +44,7 @@ def explain(*, as_json: bool, config: Path | None, data: Path | None, **options:
 
     def work(tx: "Transaction", now: "Instant") -> "tuple[Asked, Explanation, CallEvent | None]":
         asked, call = (asked_for, None) if asked_for is not None else _logged(tx, request or "", options["arguments"])
-        return asked, explain_for(tx, asked, actor_id=None, by="doorward explain", now=now), call
+        return asked, explain_for(tx, asked, actor_id=None, by="doorward explain", now=now, cause=None), call
 
     async def use(core: "Core") -> "tuple[Asked, Explanation, CallEvent | None]":
         now = core.now()

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from doorward.accounts.mailed import Mailing
     from doorward.bootstrap.core import Core
 
-BY_HAND: Final = Actor(user_id=None, by="doorward invitation")
+BY_HAND: Final = Actor(user_id=None, by="doorward invitation", cause=None)
 
 T = TypeVar("T")
 

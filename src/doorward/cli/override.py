@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from doorward.bootstrap.core import Core
     from doorward.storage.database import Reader, Transaction
 
-_ACTOR = Actor(user_id=None, by="doorward override")
+_ACTOR = Actor(user_id=None, by="doorward override", cause=None)
 _SUBJECTS = tuple(kind.value for kind in SubjectKind if kind is not SubjectKind.EVERYBODY)
 _MEMBERS = {RuleKind.TOOL: "tools", RuleKind.PROMPT: "prompts", RuleKind.RESOURCE: "resources"}
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from doorward.bootstrap.core import Core
     from doorward.storage.database import Reader, Transaction
 
-_ACTOR = Actor(user_id=None, by="doorward servers")
+_ACTOR = Actor(user_id=None, by="doorward servers", cause=None)
 _IDENTITY = "identity"
 
 

@@ -21,7 +21,7 @@ from doorward.storage.database import Reader, Transaction
 if TYPE_CHECKING:
     from doorward.bootstrap.core import Core
 
-_BY_HAND = Actor(user_id=None, by="doorward role")
+_BY_HAND = Actor(user_id=None, by="doorward role", cause=None)
 _NAME = click.argument("name", metavar="NAME")
 _TENANT = click.option("--tenant", required=True, help="Slug.")
 _PERMISSIONS = click.option(

@@ -81,7 +81,7 @@ def set_tenant(  # noqa: PLR0913  (one option each)
         found = tenant_of(tx, slug)
         try:
             said = _said(found, name, access_ttl, sign_in, limits)
-            return tenant_settings.change(tx, found.id, by=By(user_id=None), now=now, **said)
+            return tenant_settings.change(tx, found.id, by=By(user_id=None, cause=None), now=now, **said)
         except SettingRefused as refused:
             raise CommandFailed(f"nothing was changed, for {refused.field}: {refused}") from refused
 

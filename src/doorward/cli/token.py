@@ -111,7 +111,7 @@ def revoke(*, key_id: str, as_json: bool, config: Path | None, data: Path | None
 
         def end(tx: "Transaction") -> "tuple[ApiKey, bool]":
             key, tenant = find_key(tx, key_id)
-            return key, revoke_api_key(tx, tenant_id=tenant.id, key_id=key.id, by=None, now=now)
+            return key, revoke_api_key(tx, tenant_id=tenant.id, key_id=key.id, by=None, now=now, cause=None)
 
         return await core.database.write(end)
 

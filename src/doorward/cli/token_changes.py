@@ -47,7 +47,7 @@ def rotate(
             key, tenant = find_key(tx, key_id)
             return key_changes.rotate_api_key(
                 tx, key.id, tenant=tenant, maker=OPERATOR, overlap=OVERLAPS[keep], end=end, now=now,
-                entropy=core.entropy, fingerprinter=core.fingerprinter, prefix=settings.api_keys.prefix,
+                entropy=core.entropy, fingerprinter=core.fingerprinter, prefix=settings.api_keys.prefix, cause=None,
             )  # fmt: skip
 
         return await core.database.write(lambda tx: _or_failed(lambda: work(tx)))

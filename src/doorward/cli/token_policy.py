@@ -65,7 +65,7 @@ def _set(
     before = KeyPolicy() if usual else tenant.key_policy
     merged = {name: getattr(before, name) if value is None else value for name, value in said.items()}
     try:
-        done = key_policies.set_policy(tx, tenant, key_policies.parsed(**merged), maker=OPERATOR, now=now)
+        done = key_policies.set_policy(tx, tenant, key_policies.parsed(**merged), maker=OPERATOR, now=now, cause=None)
     except (KeyRefused, ValueError) as wrong:
         why = wrong.public if isinstance(wrong, KeyRefused) else f"{wrong}."
         raise CommandFailed(f"nothing was changed: {why}") from wrong

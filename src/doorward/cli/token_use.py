@@ -36,6 +36,7 @@ def make_key(  # noqa: PLR0913  (a use case's collaborators)
             entropy=entropy,
             fingerprinter=fingerprinter,
             prefix=prefix,
+            cause=None,
         )
     except KeyRefused as wrong:
         raise CommandFailed(f"no key was made: {wrong.public}") from wrong

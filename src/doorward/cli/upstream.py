@@ -86,7 +86,7 @@ def forget(*, user: str, server: str, tenant: str | None, config: Path | None, d
             raise CommandFailed("no such account is linked. `doorward upstream list` shows those that are.")
         if len(found) > 1:
             raise CommandFailed(f"linked for {', '.join(row.tenant for row in found)}. Say which with --tenant.")
-        await linked(core).linking.unlink(found[0].grant, by=None)
+        await linked(core).linking.unlink(found[0].grant, by=None, cause=None)
 
     with_core(settings_of(config, data), use)
     print(f"The account of {user.lower()} at {server} is unlinked.")

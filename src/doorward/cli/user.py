@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from doorward.accounts.leaving import Left
     from doorward.bootstrap.core import Core
 
-BY_HAND: Final = Actor(user_id=None, by=OPERATOR)
+BY_HAND: Final = Actor(user_id=None, by=OPERATOR, cause=None)
 
 T = TypeVar("T")
 

@@ -58,7 +58,7 @@ def create_api_key(  # noqa: PLR0913  (a key has that many sides)
     entropy: Entropy,
     fingerprinter: Fingerprinter,
     prefix: str = "dw",
-    cause: Cause | None = None,
+    cause: Cause | None,
     servers: frozenset[ServerId] | None = None,
     networks: tuple[str, ...] = (),
     maker: Maker = MEMBER,
@@ -97,7 +97,7 @@ def create_api_key(  # noqa: PLR0913  (a key has that many sides)
 
 def revoke_api_key(
     tx: Transaction, *, tenant_id: TenantId, key_id: ApiKeyId, by: UserId | None, now: Instant,
-    cause: Cause | None = None,
+    cause: Cause | None,
 ) -> bool:  # fmt: skip
     """End a key for ever, with every secret it has. False where it was ended before or is none of this tenant's."""
     tx.lock_tenant(tenant_id, for_rights=True)

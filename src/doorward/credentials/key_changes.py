@@ -48,7 +48,7 @@ def rotate_api_key(  # noqa: PLR0913
     entropy: Entropy,
     fingerprinter: Fingerprinter,
     prefix: str,
-    cause: Cause | None = None,
+    cause: Cause | None,
 ) -> CreatedKey:
     """Give a key a new secret; the old ones go on for ``overlap`` seconds at most, and not beyond the key's old end.
 
@@ -86,7 +86,7 @@ def rotate_api_key(  # noqa: PLR0913
 
 
 def disable_api_key(
-    tx: Transaction, key_id: ApiKeyId, *, tenant: Tenant, maker: Maker, now: Instant, cause: Cause | None = None
+    tx: Transaction, key_id: ApiKeyId, *, tenant: Tenant, maker: Maker, now: Instant, cause: Cause | None
 ) -> bool:  # fmt: skip
     """Refuse a key until it is enabled. False where it is disabled. Raises ``KeyRefused``."""
     tx.lock_tenant(tenant.id, for_rights=True)
@@ -100,7 +100,7 @@ def disable_api_key(
 
 
 def enable_api_key(
-    tx: Transaction, key_id: ApiKeyId, *, tenant: Tenant, maker: Maker, now: Instant, cause: Cause | None = None
+    tx: Transaction, key_id: ApiKeyId, *, tenant: Tenant, maker: Maker, now: Instant, cause: Cause | None
 ) -> bool:  # fmt: skip
     """Let a disabled key work again. False where it is not disabled. Raises ``KeyRefused``.
 
@@ -129,7 +129,7 @@ def change_api_key(  # noqa: PLR0913
     networks: tuple[str, ...] | None,
     now: Instant,
     servers: NewServers | None = None,
-    cause: Cause | None = None,
+    cause: Cause | None,
 ) -> bool:
     """Give a key another name, addresses or servers; None stays. False where nothing differs. Raises ``KeyRefused``."""
     tx.lock_tenant(tenant.id, for_rights=True)

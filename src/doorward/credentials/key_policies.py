@@ -39,7 +39,7 @@ def checked(policy: KeyPolicy) -> KeyPolicy:
 
 
 def set_policy(
-    tx: Transaction, tenant: Tenant, policy: KeyPolicy, *, maker: Maker, now: Instant, cause: Cause | None = None
+    tx: Transaction, tenant: Tenant, policy: KeyPolicy, *, maker: Maker, now: Instant, cause: Cause | None
 ) -> PolicySet:  # fmt: skip
     """Store a policy. Raises ``KeyRefused`` and ``LookupError`` where there is no such tenant."""
     if not maker.manages:

@@ -70,7 +70,7 @@ def issue_key(  # noqa: PLR0913
     entropy: Entropy,
     fingerprinter: Fingerprinter,
     prefix: str,
-    cause: Cause | None = None,
+    cause: Cause | None,
 ) -> Issued:
     """Make the key. Raises ``KeyRefused``, which names the field."""
     # Before anything is read: rights, nodes and servers are then those of the moment at which the key is made.

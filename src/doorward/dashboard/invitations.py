@@ -126,7 +126,7 @@ class InvitationsPage:
 
         def look(reader: Reader) -> Place:
             tenant, tenants = tenant_desk.place(reader, here, slug, (MANAGE_MEMBERS,))
-            rows = invitations.listed(reader, tenant, Actor(user_id=user.id, by="page"))
+            rows = invitations.listed(reader, tenant, Actor(user_id=user.id, by="page", cause=None))
             roles = [role.name for role in permissions.roles_of_tenant(reader, tenant.id)]
             return Place(tenant, tenants, roles, [(each, invitations.state(each, now)) for each in rows])
 

@@ -29,7 +29,7 @@ from doorward.storage import accounts
 from doorward.storage.claims import claim_request
 from doorward.storage.database import Database
 from doorward.vault import Sealer, Unsealed
-from doorward.web import causes
+from doorward.web import request_id
 from doorward.web.forms import Form, give_form, is_form, read_form
 from doorward.web.origin import require_same_origin
 from doorward.web.pages import Pages
@@ -191,7 +191,7 @@ class KeptForms:
         return self._pages.render(
             "kept_form.html", status=status, may_leave=route in _LEAVES, fault=fault, why=why, action=target,
             pairs=pairs, told=[pair for pair in pairs if pair[1] and pair[0] not in _SEALED], left_out=kept.left_out, owner=owner,
-            user=user, as_shown=as_shown, kept=self._seal(kept, target), cause=causes.of(request),
+            user=user, as_shown=as_shown, kept=self._seal(kept, target), request_id=request_id.of(request),
             instead=None if mine is None else self._seal(self._taken_over(kept, mine, why), target),
         )  # fmt: skip
 

@@ -202,7 +202,9 @@ class ServerPage:
         self, reader: Reader, here: tuple[Session, User], slug: str, tenant_slug: str
     ) -> tuple[Place, Server]:  # fmt: skip
         place = self._desk.place(reader, here, tenant_slug)
-        return place, own_servers.own_server(reader, place.tenant, slug, Actor(user_id=here[1].id, by="page"))
+        return place, own_servers.own_server(
+            reader, place.tenant, slug, Actor(user_id=here[1].id, by="page", cause=None)
+        )
 
     async def _form(
         self, here: tuple[Session, User], slug: str, tenant_slug: str, filled: Filled | None, *, status: int = 200

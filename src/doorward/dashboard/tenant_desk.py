@@ -113,4 +113,4 @@ def _no_right(rights: Collection[Permission]) -> Refused:
 
 def actor_of(user: User) -> Actor:
     """Return somebody who only looks."""
-    return Actor(user_id=user.id, by="page")
+    return Actor(user_id=user.id, by="page", cause=None)

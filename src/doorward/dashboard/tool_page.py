@@ -26,6 +26,7 @@ from doorward.provisioning.tools import ToolChanged, review
 from doorward.rights import EXPLAIN_DECISIONS, may
 from doorward.storage import sightings
 from doorward.storage.database import Reader, Transaction
+from doorward.web import causes
 from doorward.web.forms import Form, read_form
 from doorward.web.origin import require_same_origin
 from doorward.web.refused import Refused
@@ -123,7 +124,7 @@ class ToolPage:
             return await self._page(here, slug, tenant_slug, name, form, status=422)
         await desk.database.write(lambda tx: self._once(tx, request, tenant_slug, name))
         tried = await self._call(request, here, tenant, server, view, arguments)
-        decision = await self._decision(here[1], tenant, server, name, arguments)
+        decision = await self._decision(request, here[1], tenant, server, name, arguments)
         return await self._page(here, slug, tenant_slug, name, TryForm(values, tried=_shown(tried, decision)))
 
     def _once(self, tx: Transaction, request: Request, tenant_slug: str, name: str) -> None:
@@ -148,7 +149,7 @@ class ToolPage:
             return await desk.trying.call(token, wanted)
 
     async def _decision(
-        self, user: User, tenant: Tenant, server: Server, name: str, arguments: dict[str, Any]
+        self, request: Request, user: User, tenant: Tenant, server: Server, name: str, arguments: dict[str, Any]
     ) -> dict[str, Any] | None:
         asked = Asked(
             tenant=tenant.slug, email=user.email, server=server.slug, kind=RuleKind.TOOL, name=name, arguments=arguments
@@ -156,7 +157,7 @@ class ToolPage:
         now = self._desk.now()
         try:
             found = await self._desk.database.write(
-                lambda tx: explain_for(tx, asked, actor_id=user.id, by="page", now=now)
+                lambda tx: explain_for(tx, asked, actor_id=user.id, by="page", now=now, cause=causes.of(request))
             )
         except CannotExplain:
             return None

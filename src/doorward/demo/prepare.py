@@ -128,7 +128,7 @@ def _create(tx: Transaction, core: Core, keys: list[Key]) -> Mapping[str, str]:
         made[key.name] = create_api_key(
             tx, owner=owner, tenant=tenant, created_by=owner.id, name=key.name, scopes=None, resources=None,
             expires_at=None, rights=expand(permissions.permissions_anywhere(tx, tenant.id, owner.id), catalogue), maker=OPERATOR,
-            now=core.now(), entropy=core.entropy, fingerprinter=core.fingerprinter, prefix=core.settings.api_keys.prefix,
+            now=core.now(), entropy=core.entropy, fingerprinter=core.fingerprinter, prefix=core.settings.api_keys.prefix, cause=None,
         ).text  # fmt: skip
     return made
 

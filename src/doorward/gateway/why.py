@@ -92,7 +92,7 @@ class _Credential:
 
 
 def explain_for(
-    tx: Transaction, asked: Asked, *, actor_id: UserId | None, by: str, now: Instant, cause: Cause | None = None
+    tx: Transaction, asked: Asked, *, actor_id: UserId | None, by: str, now: Instant, cause: Cause | None
 ) -> Explanation:
     """Explain a call to whoever asks, and note that they looked at another person. Raises ``CannotExplain``.
 

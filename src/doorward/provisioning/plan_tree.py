@@ -60,7 +60,9 @@ def _check_parents(declared: TenantDeclared, stored: dict[NodeName, TreeNode]) -
 
 def _put(writing: Writing, declared: TenantDeclared, nodes: list[TreeNode]) -> None:
     tenant = tenant_of(writing, declared.slug)
-    pusher = Pusher(tenant_id=tenant.id, actor_id=None, credential_id="apply", now=writing.now, product=False)
+    pusher = Pusher(
+        tenant_id=tenant.id, actor_id=None, credential_id="apply", now=writing.now, product=False, cause=None
+    )
     try:
         change_tree(writing.tx, nodes, (), pusher)
     except TreeRefused as wrong:

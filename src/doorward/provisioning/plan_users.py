@@ -64,7 +64,7 @@ def _insert(writing: Writing, declared: UserDeclared) -> None:
 
 def _update(writing: Writing, user: User) -> None:
     stored = accounts.user_by_id(writing.tx, user.id)
-    by, tx = Actor(user_id=None, by="doorward apply"), writing.tx
+    by, tx = Actor(user_id=None, by="doorward apply", cause=None), writing.tx
     try:
         # As by every other way: what somebody holds ends with their account, and a tenant keeps an owner.
         if stored is not None and stored.status is Status.ACTIVE and user.status is not Status.ACTIVE:

@@ -57,7 +57,7 @@ class Pusher:
     """None for the operator's own command."""
     credential_id: str
     now: Instant
-    cause: Cause | None = None
+    cause: Cause | None
     product: bool = True
     """Whether a product pushes its own tree, which is then not changed on a page (decision 0070)."""
     what: str = ""

@@ -15,7 +15,7 @@ from doorward.accounts.password_reset import WeakPassword
 from doorward.accounts.passwords import Busy
 from doorward.model import LinkKind
 from doorward.protocol import faults
-from doorward.web import causes
+from doorward.web import request_id
 from doorward.web.forms import Form, read_form
 from doorward.web.origin import require_same_origin
 from doorward.web.refused import Refused
@@ -72,7 +72,7 @@ class InvitationPage:
             "invitation.html", status=422 if form else 200, token=token, offer=offer, here=here, action=PATH,
             name="" if form is None else form.one("name")[:SHOWN], name_error=name_error, error=password_error,
             least=MIN_LENGTH, sign_in=_sign_in(token),
-            cause=causes.of(request),
+            request_id=request_id.of(request),
         )  # fmt: skip
 
 

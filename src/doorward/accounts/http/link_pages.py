@@ -13,7 +13,7 @@ from doorward.accounts.links import PATHS
 from doorward.accounts.sign_in_links import Elsewhere, SignInLinks
 from doorward.model import LinkKind
 from doorward.protocol import faults
-from doorward.web import causes
+from doorward.web import request_id
 from doorward.web.forms import read_form
 from doorward.web.local_path import same_site_path
 from doorward.web.origin import require_same_origin
@@ -84,7 +84,7 @@ class LinkPages:
         here = await self._common.here(request)
         return self._common.pages.render(
             "link_open.html", status=status, may_leave=True, token=token, opened=opened, action=OPEN,
-            other=None if here is None or here.id == opened.user.id else here, cause=causes.of(request),
+            other=None if here is None or here.id == opened.user.id else here, request_id=request_id.of(request),
         )  # fmt: skip
 
     def _asked(
@@ -92,5 +92,5 @@ class LinkPages:
     ) -> Response:
         return self._common.pages.render(
             "link_asked.html", status=status, email=email[:SHOWN], next=target, error=error, action=ASK,
-            cause=causes.of(request),
+            request_id=request_id.of(request),
         )  # fmt: skip

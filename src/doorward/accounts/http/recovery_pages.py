@@ -14,7 +14,7 @@ from doorward.accounts.http.ways import Block, Entrance
 from doorward.accounts.recovery_codes import Recovery
 from doorward.accounts.sign_in import Mismatch, Throttled
 from doorward.model import Instant
-from doorward.web import causes
+from doorward.web import request_id
 from doorward.web.budgets import AddressBudget
 from doorward.web.forms import read_form
 from doorward.web.local_path import same_site_path
@@ -75,5 +75,5 @@ class RecoveryPages:
     ) -> Response:
         return self._pages.render(
             "sign_in_recovery.html", status=status, may_leave=True, next=target, email=email[:254], error=error,
-            back=urlencode({"next": target}), cause=causes.of(request),
+            back=urlencode({"next": target}), request_id=request_id.of(request),
         )  # fmt: skip

@@ -15,7 +15,7 @@ from doorward.accounts.password_reset import PasswordReset, WeakPassword
 from doorward.accounts.passwords import Busy
 from doorward.model import LinkKind
 from doorward.protocol import faults
-from doorward.web import causes
+from doorward.web import request_id
 from doorward.web.forms import read_form
 from doorward.web.origin import require_same_origin
 from doorward.web.refused import Refused
@@ -82,7 +82,7 @@ class ResetPages:
                 faults.SIGN_IN_BUSY, status=503, reason="password queue full", headers={"Retry-After": "2"}
             ) from busy
         response = self._common.pages.render(
-            "reset_done.html", email=user.email, disconnected=form.one("disconnect") == "1", cause=causes.of(request)
+            "reset_done.html", email=user.email, disconnected=form.one("disconnect") == "1", request_id=request_id.of(request)
         )  # fmt: skip
         self._common.cookies.clear_session(response)
         return response
@@ -92,7 +92,7 @@ class ResetPages:
     ) -> Response:
         return self._common.pages.render(
             "reset_ask.html", status=status, email=email[:SHOWN], error=error, sent=sent,
-            cause=causes.of(request),
+            request_id=request_id.of(request),
         )  # fmt: skip
 
     def _choosing(
@@ -100,5 +100,5 @@ class ResetPages:
     ) -> Response:
         return self._common.pages.render(
             "reset_new.html", status=status, token=token, email=email, error=error, least=MIN_LENGTH,
-            cause=causes.of(request),
+            request_id=request_id.of(request),
         )  # fmt: skip

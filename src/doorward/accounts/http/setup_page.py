@@ -17,7 +17,7 @@ from doorward.accounts.sign_in import normal_email
 from doorward.model import Entropy, Instant
 from doorward.protocol import faults
 from doorward.storage.database import Database, Transaction
-from doorward.web import causes
+from doorward.web import causes, request_id
 from doorward.web.forms import Form, read_form
 from doorward.web.origin import require_same_origin
 from doorward.web.pages import Pages
@@ -95,7 +95,7 @@ class SetupPage:
     ) -> Response:
         return self._pages.render(
             "first_owner.html", status=status, values=values, errors=errors, path=request.url.path,
-            least=new_password.MIN_LENGTH, cause=causes.of(request),
+            least=new_password.MIN_LENGTH, request_id=request_id.of(request),
         )  # fmt: skip
 
 

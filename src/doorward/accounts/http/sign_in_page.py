@@ -18,7 +18,7 @@ from doorward.credentials.secret import Fingerprinter
 from doorward.model import Instant
 from doorward.protocol import faults
 from doorward.storage.database import Database, Transaction
-from doorward.web import causes
+from doorward.web import causes, request_id
 from doorward.web.budgets import AddressBudget
 from doorward.web.cookies import Cookies
 from doorward.web.forms import read_form
@@ -172,7 +172,7 @@ class SignInPages:
             error=error,
             blocks=await blocks(self._ways, Entrance(request=request, target=target, email=shown)),
             waiting=waiting,
-            cause=causes.of(request),
+            request_id=request_id.of(request),
         )
 
 

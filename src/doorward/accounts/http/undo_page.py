@@ -14,7 +14,7 @@ from doorward.accounts.password_reset import WeakPassword
 from doorward.accounts.passwords import Busy
 from doorward.model import LinkKind
 from doorward.protocol import faults
-from doorward.web import causes
+from doorward.web import request_id
 from doorward.web.forms import read_form
 from doorward.web.origin import require_same_origin
 from doorward.web.refused import Refused
@@ -47,7 +47,7 @@ class UndoPage:
             raise Refused(
                 faults.SIGN_IN_BUSY, status=503, reason="password queue full", headers={"Retry-After": "2"}
             ) from busy
-        response = self._common.pages.render("email_undone.html", email=email, cause=causes.of(request))
+        response = self._common.pages.render("email_undone.html", email=email, request_id=request_id.of(request))
         self._common.cookies.clear_session(response)
         return response
 
@@ -55,5 +55,5 @@ class UndoPage:
         link = await self._change.look_back(token)
         return self._common.pages.render(
             "email_undo.html", status=422 if error else 200, token=token, link=link, error=error, least=MIN_LENGTH,
-            action=PATH, cause=causes.of(request),
+            action=PATH, request_id=request_id.of(request),
         )  # fmt: skip

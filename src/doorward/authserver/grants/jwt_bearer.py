@@ -97,7 +97,7 @@ def issue(
     return Granted(connection=connection, scopes=scopes, refresh_token=None, access_ttl=ttl)
 
 
-def record_refusal(tx: Transaction, refused: NotTrusted, now: Instant, cause: Cause | None = None) -> None:
+def record_refusal(tx: Transaction, refused: NotTrusted, now: Instant, cause: Cause | None) -> None:
     """Tell the tenant whose rule came nearest. Claims are named, never quoted."""
     if refused.nearest is not None:
         audit.record(

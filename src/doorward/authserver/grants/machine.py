@@ -27,7 +27,7 @@ NO_END: Final = Instant(253_402_300_799_000_000)
 def connect(  # noqa: PLR0913
     tx: Transaction, client: Client, user: User, tenant: Tenant, endpoint: Endpoint, scopes: frozenset[Permission], *,
     by: str, now: Instant, entropy: Entropy, resources: frozenset[ResourceId] | None = None,
-    cause: Cause | None = None,
+    cause: Cause | None,
 ) -> Connection:  # fmt: skip
     """Make the connection, active at once; ``by`` says by which grant, for the audit trail."""
     connection = Connection(

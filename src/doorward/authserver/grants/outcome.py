@@ -22,7 +22,7 @@ class TokenRules:
     access_ttl: int
     """The deployment's default; ``lifetimes.access_ttl`` decides."""
     access_most: int
-    cause: Cause | None = None
+    cause: Cause | None
     """Of the request that is answered, for the audit trail."""
 
 

@@ -21,7 +21,7 @@ from doorward.protocol.authorization import Identified
 from doorward.protocol.client_auth import PresentedClient
 from doorward.protocol.discovery import DEVICE_AUTHORIZATION_PATH
 from doorward.protocol.errors import OAuthError, PageError
-from doorward.web import causes
+from doorward.web import causes, request_id
 from doorward.web.budgets import AddressBudget
 from doorward.web.client_requests import read_client_request
 from doorward.web.forms import read_form
@@ -140,13 +140,13 @@ class DevicePages:
         self, request: Request, user: User, *, code: str | None = None, error: str | None = None, status: int = 200
     ) -> Response:
         return self._with.pages.render(
-            "device.html", status=status, may_leave=True, user=user, error=error, cause=causes.of(request),
+            "device.html", status=status, may_leave=True, user=user, error=error, request_id=request_id.of(request),
             code=None if code is None else user_codes.grouped(code), minutes=user_codes.LIFETIME // 60,
         )  # fmt: skip
 
     async def _done(self, request: Request) -> Response:
         approved = request.scope["path"] == APPROVED_PATH
-        return self._with.pages.render("device_done.html", approved=approved, cause=causes.of(request))
+        return self._with.pages.render("device_done.html", approved=approved, request_id=request_id.of(request))
 
 
 def _sign_in(code: str | None) -> Response:

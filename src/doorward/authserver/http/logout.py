@@ -16,7 +16,7 @@ from doorward.protocol import logout as messages
 from doorward.protocol.discovery import END_SESSION_PATH
 from doorward.protocol.errors import PageError
 from doorward.protocol.logout import LogoutRequest
-from doorward.web import causes
+from doorward.web import causes, request_id
 from doorward.web.forms import read_form
 from doorward.web.origin import require_same_origin
 
@@ -83,7 +83,7 @@ class LogoutPages:
 
     def _page(self, request: Request, plan: Plan, *, done: bool, kept: dict[str, str]) -> Response:
         return self._with.pages.render(
-            "sign_out.html", status=200, may_leave=True, cause=causes.of(request), done=done, kept=kept,
+            "sign_out.html", status=200, may_leave=True, request_id=request_id.of(request), done=done, kept=kept,
             client=plan.client_name, strayed=plan.strayed, action=CONFIRM_PATH,
         )  # fmt: skip
 

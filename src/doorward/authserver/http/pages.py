@@ -27,7 +27,7 @@ from doorward.protocol.discovery import AUTHORIZATION_PATH
 from doorward.protocol.errors import PageError
 from doorward.storage.attempts import Step
 from doorward.storage.database import Reader, StorageUnavailable, Transaction, Unstorable
-from doorward.web import causes
+from doorward.web import causes, request_id
 from doorward.web.forms import Form, read_form
 from doorward.web.origin import require_same_origin
 from doorward.web.refused import Refused
@@ -214,7 +214,7 @@ class AuthorizationPages:
     def _address(self, request: Request, shown: ShownForm, answered: Answered) -> Response:
         """Show the address instead of going there: nobody listens at it on the person's own machine."""
         return self._with.pages.render(
-            "paste_back.html", cause=causes.of(request),
+            "paste_back.html", request_id=request_id.of(request),
             **paste_back.context(answered.location, shown.pending.client_name),
         )  # fmt: skip
 
@@ -234,7 +234,7 @@ class AuthorizationPages:
         form_seal = self._with.envelopes.seal_form(found.form, browser, entropy=self._with.entropy)
         status = 200 if again is None or again.message is None else 422
         return self._with.pages.render(
-            "consent.html", status=status, may_leave=True, cause=causes.of(request),
+            "consent.html", status=status, may_leave=True, request_id=request_id.of(request),
             **context(
                 found, sealed_form=form_seal, sealed_request=sealed, again=again, verified_host=self._verified_host,
                 here=self._with.requester.of(request),

@@ -59,7 +59,7 @@ class Viewer:
     through: str
     """Where, for the audit log."""
     key: Principal | None = None
-    cause: Cause | None = None
+    cause: Cause | None
     session: Session | None = None
     """Of a person at a page: a tenant may not take the way by which they signed in."""
 

@@ -132,7 +132,7 @@ class Linking:
             resource=found.resource, scopes=found.scopes, state=state, verifier=verifier,
         )  # fmt: skip
 
-    async def finish(self, slug: str, came: Came, who: Who, *, cause: Cause | None = None) -> Server:
+    async def finish(self, slug: str, came: Came, who: Who, *, cause: Cause | None) -> Server:
         """Link the account that the browser comes back with; return the server.
 
         Raises ``LinkRefused``, ``Elsewhere``. Whatever comes of it, the request is used up.
@@ -153,7 +153,7 @@ class Linking:
         return server
 
     async def unlink(
-        self, grant: UpstreamGrant, *, by: User | None, cause: Cause | None = None
+        self, grant: UpstreamGrant, *, by: User | None, cause: Cause | None
     ) -> bool:  # fmt: skip
         """Forget a linked account, then tell the other side; say whether it was there. ``by``: None for an operator."""
         removed = await self._database.write(partial(_unlinked, grant=grant, by=by, now=self._now(), cause=cause))
