@@ -149,7 +149,7 @@ class _Steps:
     async def create(self) -> None:
         wish = KeyWish(owner=OWNER.email, name="bench", expires="never")
         issued = await self._database.write(
-            lambda tx: issue_key(tx, wish, tenant=TENANT, maker=OPERATOR, **self._minting)
+            lambda tx: issue_key(tx, wish, tenant=TENANT, maker=OPERATOR, cause=None, **self._minting)
         )
         self._made.append(issued.created)
 
@@ -174,12 +174,16 @@ class _Steps:
     async def rotate(self) -> None:
         key_id = self._made[1].key.id
         await self._database.write(
-            lambda tx: rotate_api_key(tx, key_id, tenant=TENANT, maker=OPERATOR, overlap=60, **self._minting)
+            lambda tx: rotate_api_key(
+                tx, key_id, tenant=TENANT, maker=OPERATOR, overlap=60, cause=None, **self._minting
+            )
         )
 
     async def revoke(self) -> None:
         key_id = self._made.pop().key.id
-        await self._database.write(lambda tx: revoke_api_key(tx, tenant_id=TENANT.id, key_id=key_id, by=None, now=NOW))
+        await self._database.write(
+            lambda tx: revoke_api_key(tx, tenant_id=TENANT.id, key_id=key_id, by=None, now=NOW, cause=None)
+        )
 
     async def _page(self, **asked: Any) -> None:
         await self._database.read_long(lambda reader: api_key_lists.keys_of_tenant(reader, TENANT.id, now=NOW, **asked))

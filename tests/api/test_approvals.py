@@ -84,7 +84,7 @@ def _key(tx: Transaction, owner: User, name: str, *, tenant: Tenant = ACME, **na
     given = {"scopes": None, "resources": None, "created_by": owner.id, **narrowed}
     return create_api_key(
         tx, owner=owner, tenant=tenant, name=name, rights=rights, now=NOW, entropy=os.urandom,
-        fingerprinter=FINGERPRINTER, expires_at=None, **given,
+        fingerprinter=FINGERPRINTER, expires_at=None, cause=None, **given,
     ).text  # fmt: skip
 
 

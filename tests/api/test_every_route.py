@@ -166,7 +166,7 @@ def key_maker(tx: Transaction, program: Program) -> Any:
     def make(owner: User, tenant: Tenant = ACME, **narrowed: Any) -> str:
         return create_api_key(
             tx, owner=owner, tenant=tenant, created_by=owner.id, name="test", rights=RIGHTS, now=NOW, entropy=os.urandom,
-            fingerprinter=program.core.fingerprinter, expires_at=None, **{"scopes": None, "resources": None, **narrowed},
+            fingerprinter=program.core.fingerprinter, expires_at=None, cause=None, **{"scopes": None, "resources": None, **narrowed},
         ).text  # fmt: skip
 
     return make

@@ -96,7 +96,7 @@ def _key(tx: Transaction, owner: User, name: str, *, tenant: Tenant = ACME, **na
     rights = expand(("*:*",), [entry.permission for entry in ALL])
     return create_api_key(
         tx, owner=owner, tenant=tenant, created_by=owner.id, name=name, rights=rights, now=NOW, entropy=os.urandom,
-        fingerprinter=FINGERPRINTER, expires_at=None, **{"scopes": None, "resources": None, **narrowed},
+        fingerprinter=FINGERPRINTER, expires_at=None, cause=None, **{"scopes": None, "resources": None, **narrowed},
     ).text  # fmt: skip
 
 

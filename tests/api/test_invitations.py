@@ -72,7 +72,7 @@ def _key(tx: Transaction, owner: User, *, tenant: Tenant = ACME, **narrowed: Any
     rights = expand(("*:*",), [entry.permission for entry in ALL])
     return create_api_key(
         tx, owner=owner, tenant=tenant, created_by=owner.id, name="key", rights=rights, now=NOW, entropy=os.urandom,
-        fingerprinter=FINGERPRINTER, expires_at=None, **{"scopes": None, "resources": None, **narrowed},
+        fingerprinter=FINGERPRINTER, expires_at=None, cause=None, **{"scopes": None, "resources": None, **narrowed},
     ).text  # fmt: skip
 
 

@@ -127,7 +127,7 @@ def _keys(tx: Transaction) -> dict[str, str]:
 def _key(tx: Transaction, owner: User, **sides: Any) -> str:
     return create_api_key(
         tx, owner=owner, tenant=ACME, created_by=owner.id, name="made before", rights=RIGHTS, now=NOW, entropy=os.urandom,
-        fingerprinter=FINGERPRINTER, **{"scopes": None, "resources": None, "expires_at": None, **sides},
+        fingerprinter=FINGERPRINTER, cause=None, **{"scopes": None, "resources": None, "expires_at": None, **sides},
     ).text  # fmt: skip
 
 

@@ -70,7 +70,7 @@ def _key(tx: Transaction, owner: User, name: str, *, tenant: Tenant = ACME, **na
     rights = expand(("*:*",), [entry.permission for entry in ALL])
     return create_api_key(
         tx, owner=owner, tenant=tenant, created_by=owner.id, name=name, rights=rights, now=NOW, entropy=os.urandom,
-        fingerprinter=FINGERPRINTER, expires_at=None, **{"scopes": None, "resources": None, **narrowed},
+        fingerprinter=FINGERPRINTER, expires_at=None, cause=None, **{"scopes": None, "resources": None, **narrowed},
     ).text  # fmt: skip
 
 
@@ -81,7 +81,7 @@ async def called(api: Api, count: int, **changed: Any) -> None:
             CallEvent(
                 at=Instant(NOW - number), tenant_id=ACME.id, user_id=ALICE.id, credential="api_key", credential_id="k",
                 client_id=None, server_id=HARBOUR.id, method="tools/call", name="search", decision="allowed", reason="r",
-                status=200, duration_us=9_000, request_id=f"req_{number}",
+                status=200, duration_us=9_000, request_id=f"req_{number}", address=f"192.0.2.{number}",
             )._replace(**changed)
         )  # fmt: skip
     await log.flush()
@@ -112,6 +112,8 @@ async def test_the_log_is_told_page_by_page(api: Api) -> None:
     assert sorted(seen) == [f"req_{number}" for number in range(7)]
     denied = (await api.get("audit?list=calls&decision=denied")).json()
     assert denied == {"entries": [], "next": None}
+    (there,) = (await api.get("audit?list=calls&address=192.0.2.4")).json()["entries"]
+    assert (there["request_id"], there["address"]) == ("req_4", "192.0.2.4")
     day = (await api.get("audit?list=calls&since=2023-11-14&until=2023-11-14")).json()
     assert len(day["entries"]) == 7
 
@@ -139,7 +141,7 @@ async def test_what_holds_is_told_and_changed_and_the_change_is_in_the_log(api: 
     ("path", "body"),
     [
         ("usage?days=8", None), ("usage?user=nobody@x.test", None), ("usage?more=1", None), ("audit?since=2023-02-30", None),
-        ("audit?event=nosuch", None), ("audit?list=else", None),
+        ("audit?event=nosuch", None), ("audit?list=else", None), ("audit?address=here", None),
         ("", {"name": ""}), ("", {"name": " "}), ("", {"access_ttl": 1}), ("", {"sign_in_methods": []}),
         ("", {"sign_in_methods": ["nosuch"]}), ("", {"rates": {"nosuch": 1}}), ("", {"rates": {"user_per_day": -1}}), ("", {"x": 1}),
     ],

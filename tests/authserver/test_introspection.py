@@ -57,7 +57,7 @@ async def key_of(world: World, name: str, slug: str = "acme", **more: Any) -> An
         wish = {"scopes": None, "resources": None, "expires_at": None} | more
         return create_api_key(
             tx, owner=user(name), tenant=tenant(slug), created_by=user(name).id, name="ci", rights=rights,
-            now=world.clock.now, fingerprinter=FINGERPRINTER, prefix="dw", entropy=os.urandom, **wish,
+            now=world.clock.now, fingerprinter=FINGERPRINTER, prefix="dw", entropy=os.urandom, cause=None, **wish,
         )  # fmt: skip
 
     return await world.database.write(make)

@@ -50,8 +50,24 @@ def test_calls_are_found_and_exported_whole(team: Commands) -> None:
     assert team.run("audit", "--tenant", "acme", "--calls", "--until", "2001-01-01").stdout == ""
 
 
+def test_where_calls_came_from_is_shown_and_looked_for(team: Commands) -> None:
+    a_month_of_calls(team.data, days=1, per_day=30)
+    calls = ("audit", "--tenant", "acme", "--calls")
+    rows = [json.loads(line) for line in team.run(*calls, "--jsonl").stdout.splitlines()]
+    wanted = [row for row in rows if row["address"] == "192.0.2.1"]
+    assert 0 < len(wanted) < len(rows)
+    shown = team.run(*calls, "--address", "::ffff:192.0.2.1", "--most", "1000").stdout.splitlines()
+    assert len(shown) == len(wanted)
+    assert all('from="192.0.2.1"' in line for line in shown)
+    assert "address=192.0.2.1" in team.run("log", wanted[0]["request_id"]).stdout
+    # Nobody asked for it over a network.
+    (event,) = map(json.loads, team.run("audit", "--event", "audit:exported", "--jsonl").stdout.splitlines()[:1])
+    assert (event["address"], event["request_id"]) == (None, None)
+
+
 def test_what_cannot_be_asked_is_said(team: Commands) -> None:
     assert "nosuch" in failed(team.run("audit", "--tenant", "nosuch"))
     assert "there is no event" in failed(team.run("audit", "--tenant", "acme", "--event", "nosuch:thing"))
     assert "--user" in failed(team.run("audit", "--tenant", "acme", "--user", "x@y.test"))
+    assert "--address" in failed(team.run("audit", "--address", "here"))
     assert "--since" in failed(team.run("audit", "--tenant", "acme", "--since", "yesterday"), 2)

@@ -21,6 +21,7 @@ from doorward.storage import clients, connections, consents, identities, passkey
 from doorward.storage.attempts import insert_steps
 from doorward.storage.consents import RememberedConsent
 from doorward.storage.database import Transaction
+from doorward.storage.events import recent_events
 from support.asking import asked
 from support.pages import Browser
 from support.rows import ACME, ALICE, CLIENT, CONNECTION, GLOBEX, HARBOUR, NOW
@@ -116,8 +117,16 @@ async def furnished_town(folder: Path, monkeypatch: Any) -> AsyncIterator[Furnis
             await browser.sign_in(ALICE)
             await _made(browser, upstream)
             yield Furnished(whole, browser, [each for each in routes if isinstance(each, Route)], upstream)
+            await _all_tell_where_from(whole)
     finally:
         await upstream.stop()
+
+
+async def _all_tell_where_from(whole: Whole) -> None:
+    """Look at every event of the test: whatever somebody did on a page tells where they were (F2)."""
+    found = await whole.database.read_long(lambda reader: recent_events(reader, None, 10_000))
+    assert {event.name for event in found if event.actor_id is not None and event.address != "127.0.0.1"} == set()
+    assert any(event.address for event in found)
 
 
 def _tools(request: Request) -> bytes:

@@ -25,7 +25,7 @@ def call(number: int = 0, **changed: Any) -> CallEvent:
     return CallEvent(
         at=Instant(NOW + number), tenant_id=ACME.id, user_id=ALICE.id, credential="api_key", credential_id=KEY.id,
         client_id=None, server_id=HARBOUR.id, method="tools/call", name="search", decision="allowed", reason="rule 3",
-        status=200, duration_us=40_000, request_id=f"req_{number}",
+        status=200, duration_us=40_000, request_id=f"req_{number}", address="192.0.2.7",
     )._replace(**changed)  # fmt: skip
 
 
@@ -75,13 +75,14 @@ async def test_changes_and_calls_are_read_newest_first_with_who_what_and_the_way
         "alice@acme.test",
         "scopes: documents:read",
         "req_c",
+        ">192.0.2.7<",
         "kept for ever",
         "for 365 days",
     ):
         assert words in page.text, words
     page = await browser.get(f"{PATH}?tenant=acme&list=calls")
     assert page.text.index("delete_document") < page.text.index("req_1")
-    for words in ("Denied", "rule 3", KEY.name, KEY.prefix, "harbour", "That is all"):
+    for words in ("Denied", "rule 3", KEY.name, KEY.prefix, "harbour", ">192.0.2.7<", "That is all"):
         assert words in page.text, words
     why = next(form for form in Page(page.text).forms if form.named("kind"))
     asked = {item.name: item.value for item in why.fields if item.name not in {"", "shown_to"}}
@@ -98,14 +99,20 @@ async def test_changes_and_calls_are_read_newest_first_with_who_what_and_the_way
         ("", {1, 2, 3, 4, 5}), ("user=carol@acme.test", {2}), (f"user={CAROL.id}", {2}), ("client=c1", {2}),
         (f"key={KEY.id}", {1, 3, 4, 5}), ("key=con_1", {2}), ("tool=delete", {3}), ("tool=resources/read", {4}),
         ("decision=denied", {3}), ("text=RULE%209", {3}), ("text=req_4", {4}), ("text=100%25_", {5}),
-        ("user=carol@acme.test&decision=denied", set()), ("decision=nosuch", {1, 2, 3, 4, 5}),
+        ("user=carol@acme.test&decision=denied", set()), ("address=2001:DB8:0::7", {2, 4}), ("address=192.0.2.7&tool=delete", {3}), ("decision=nosuch", {1, 2, 3, 4, 5}),
     ],
 )  # fmt: skip
 async def test_calls_are_found_by_each_side(house: House, query: str, found: set[int]) -> None:
-    token = {"credential": "access_token", "credential_id": "con_1", "client_id": "c1", "user_id": CAROL.id}
+    token = {
+        "credential": "access_token",
+        "credential_id": "con_1",
+        "client_id": "c1",
+        "user_id": CAROL.id,
+        "address": "2001:db8::7",
+    }
     await called(
         house, call(1), call(2, **token), call(3, name="delete", decision="denied", reason="Rule 9"),
-        call(4, method="resources/read", name="x://a"), call(5, name="a 100%_b"), call(6, tenant_id=GLOBEX.id),
+        call(4, method="resources/read", name="x://a", address="2001:db8::7"), call(5, name="a 100%_b"), call(6, tenant_id=GLOBEX.id),
     )  # fmt: skip
     page = await (await opened(house)).get(f"{PATH}?tenant=acme&list=calls&{query}")
     assert page.status_code == 200
@@ -117,6 +124,7 @@ async def test_calls_are_found_by_each_side(house: House, query: str, found: set
     [
         ("user=carol@acme.test", {"a", "b", "e"}), ("event=client", {"c"}), ("event=client:denied", {"c"}),
         ("client=c1", {"c", "d"}), ("key=k-one", {"a"}), ("tool=drop_all", {"e"}), ("text=DROP", {"e"}), ("event=x:y", set("abcde")),
+        ("address=192.0.2.9", {"d", "e"}), ("address=::ffff:192.0.2.9", {"d", "e"}), ("address=192.0.2.0", set()),
     ],
 )  # fmt: skip
 async def test_changes_are_found_by_each_side(house: House, query: str, found: set[str]) -> None:
@@ -124,14 +132,14 @@ async def test_changes_are_found_by_each_side(house: House, query: str, found: s
     await changed(house, "user:deactivated", subject=CAROL.email, cause=Cause("req_b", "192.0.2.7"))
     await changed(house, "client:denied", subject="c1", cause=Cause("req_c", "192.0.2.7"))
     await changed(
-        house, "connection:revoked", subject="con_1", detail={"client": "c1"}, cause=Cause("req_d", "192.0.2.7")
+        house, "connection:revoked", subject="con_1", detail={"client": "c1"}, cause=Cause("req_d", "192.0.2.9")
     )
     await changed(
         house,
         "tool:reviewed",
         subject="harbour",
         detail={"tool": "drop_all", "for": CAROL.id},
-        cause=Cause("req_e", "192.0.2.7"),
+        cause=Cause("req_e", "192.0.2.9"),
     )
     page = await (await opened(house)).get(f"{PATH}?tenant=acme&{query}")
     assert {name for name in "abcde" if f">req_{name}<" in page.text} == found
@@ -211,6 +219,7 @@ async def test_M10_an_export_is_whole_and_is_itself_in_the_log_and_holds_no_secr
     assert answer.headers["content-disposition"] == 'attachment; filename="audit-acme-calls.jsonl"'
     rows = exported(answer.text)
     assert [row["request_id"] for row in rows] == [f"req_{number}" for number in range(35)]
+    assert {row["address"] for row in rows} == {"192.0.2.7"}
     assert (rows[0]["user"], rows[0]["at"]) == ("alice@acme.test", "2023-11-14T22:13:20.000000Z")
     only = exported((await browser.post(f"{LINES}?tenant=acme&list=calls&text=req_7", {})).text)
     assert [row["request_id"] for row in only] == ["req_7"]
@@ -218,7 +227,9 @@ async def test_M10_an_export_is_whole_and_is_itself_in_the_log_and_holds_no_secr
     assert (first.actor_id, first.detail) == (ALICE.id, {"list": "calls", "by": "page"})
     assert second.detail["text"] == "req_7"
     changes = (await browser.post(f"{LINES}?tenant=acme", {})).text
-    assert "audit:exported" in changes
+    assert [json.loads(line)["address"] for line in changes.splitlines() if "audit:exported" in line] == [
+        "127.0.0.1"
+    ] * 2
     for secret in (KEY.fingerprint, browser.session or "?", "correct horse"):
         assert secret not in changes + answer.text
 
@@ -237,7 +248,7 @@ async def test_M9_nobody_forges_a_line_with_a_name(house: House) -> None:
 @pytest.mark.parametrize(
     ("query", "field"),
     [("since=yesterday", "since"), ("until=2026-02-30", "until"), ("user=nobody@x.test", "user"), ("text=" + "x" * 201, "text"),
-     ("tool=" + "y" * 201, "tool")],
+     ("tool=" + "y" * 201, "tool"), ("address=here", "address"), ("address=192.0.2.0/24", "address")],
 )  # fmt: skip
 async def test_what_is_wrong_is_said_at_its_field(house: House, query: str, field: str) -> None:
     browser = await opened(house)

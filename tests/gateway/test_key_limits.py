@@ -38,7 +38,7 @@ async def stored(world: World, text: str) -> ApiKey:
 
 async def change(world: World, use_case: Callable[..., Any], text: str, maker: Maker = OPERATOR, **more: Any) -> Any:
     def work(tx: Transaction) -> Any:
-        return use_case(tx, id_of(text), tenant=ACME, maker=maker, now=world.clock(), **more)
+        return use_case(tx, id_of(text), tenant=ACME, maker=maker, now=world.clock(), cause=None, **more)
 
     return await world.database.write(work)
 

@@ -163,6 +163,7 @@ class World:
                 now=self.clock(),
                 entropy=os.urandom,
                 fingerprinter=FINGERPRINTER,
+                cause=None,
                 **more,
             )
         )

@@ -225,7 +225,7 @@ async def test_of_revoking_and_rotating_at_once_nothing_survives(database: Datab
 
 async def test_all_that_can_become_of_a_key_is_alike_on_both(database: Database) -> None:
     await database.write(store_deployment)
-    common: dict[str, Any] = {"tenant": ACME, "maker": OPERATOR, "now": NOW}
+    common: dict[str, Any] = {"tenant": ACME, "maker": OPERATOR, "now": NOW, "cause": None}
     minting: dict[str, Any] = {"entropy": os.urandom, "fingerprinter": Fingerprinter(b"f" * 32), "prefix": "dw"}
     wish = KeyWish(
         name="ci", owner=ALICE.email, scopes=("read",), servers=(HARBOUR.slug,), networks=("10.0.0.7",), expires="10d"
@@ -288,7 +288,7 @@ async def test_of_a_policy_and_a_key_at_once_the_key_is_as_the_policy_that_it_sa
             lambda tx: key_policies.set_policy(tx, ACME, KeyPolicy(), maker=OPERATOR, now=NOW, cause=None)
         )
         done = await asyncio.gather(
-            database.write(lambda tx: issue_key(tx, wish, tenant=ACME, maker=OPERATOR, now=NOW, **minting)),
+            database.write(lambda tx: issue_key(tx, wish, tenant=ACME, maker=OPERATOR, now=NOW, cause=None, **minting)),
             second.write(lambda tx: key_policies.set_policy(tx, ACME, strict, maker=OPERATOR, now=NOW, cause=None)),
             return_exceptions=True,
         )
@@ -296,4 +296,6 @@ async def test_of_a_policy_and_a_key_at_once_the_key_is_as_the_policy_that_it_sa
         if isinstance(done[0], BaseException):
             assert isinstance(done[0], KeyRefused)
         with pytest.raises(KeyRefused, match="no end"):
-            await database.write(lambda tx: issue_key(tx, wish, tenant=ACME, maker=OPERATOR, now=NOW, **minting))
+            await database.write(
+                lambda tx: issue_key(tx, wish, tenant=ACME, maker=OPERATOR, now=NOW, cause=None, **minting)
+            )

@@ -49,7 +49,7 @@ async def _write(database: Database, slug: str, days: int, per_day: int) -> int:
                     client_id=chance.choice(("https://claude.ai/client", "cursor", "codex")) if key is None else None,
                     server_id=server, method="tools/call", name=chance.choices(TOOLS, (9, 7, 4, 3, 2, 1))[0],
                     decision=chance.choices(("allowed", "denied", "failed"), (95, 4, 1))[0], reason="rule 3",
-                    status=200, duration_us=int(chance.lognormvariate(10.5, 1)), request_id=f"req_month_{count}",
+                    status=200, duration_us=int(chance.lognormvariate(10.5, 1)), request_id=f"req_month_{count}", address=f"192.0.2.{count % 9}",
                 )
             )  # fmt: skip
     await log.flush()

@@ -1,6 +1,6 @@
 """The whole program in one process, with a clock that stands still: what ``bootstrap`` builds, and browsers for it."""
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -43,11 +43,12 @@ class Whole:
 
 @asynccontextmanager
 async def opened_whole(
-    folder: Path, *, public_url: str = PUBLIC_URL, empty: bool = False, **more: Any
+    folder: Path, *, public_url: str = PUBLIC_URL, empty: bool = False, proxies: Sequence[str] = (), **more: Any
 ) -> AsyncIterator[Whole]:
-    """Yield a program with the people of ``opened_house`` in it, or with nobody; ``more`` are groups of settings."""
+    """Yield a program with the people of ``opened_house`` in it, or with nobody; ``proxies`` are trusted, ``more`` are groups of settings."""
     clock = Clock()
-    settings = replace(Settings(), data_dir=folder / "whole", server=ServerSettings(public_url=public_url), **more)
+    served = ServerSettings(public_url=public_url, trusted_proxies=list(proxies))
+    settings = replace(Settings(), data_dir=folder / "whole", server=served, **more)
     core = replace(await open_core(settings, create=True), now=clock)
     if not empty:
         hashed = await core.passwords.hash(PASSWORD)

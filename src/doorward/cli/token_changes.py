@@ -119,7 +119,7 @@ def _changed(
 
 def _work(tx: "Transaction", key_id: str, change: Callable[..., bool], now: Instant) -> tuple[ApiKey, bool]:
     key, tenant = find_key(tx, key_id)
-    return key, change(tx, key.id, tenant=tenant, maker=OPERATOR, now=now)
+    return key, change(tx, key.id, tenant=tenant, maker=OPERATOR, now=now, cause=None)
 
 
 def _or_failed(work: Callable[[], Any]) -> Any:
