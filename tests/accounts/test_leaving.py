@@ -241,13 +241,15 @@ async def test_who_is_being_deactivated_becomes_no_owner_and_gets_no_session(
                 fingerprinter=Fingerprinter(b"k" * 32), entropy=lambda count: bytes([number]) * count,
                 lifetimes=Lifetimes(),
             )  # fmt: skip
-            return salted.begin(tx, BOB.id, Came(), means="password", now=NOW)
+            return salted.begin(tx, BOB.id, Came(cause=None), means="password", now=NOW)
 
         await asyncio.gather(
             database.write(lambda tx: leaving.deactivate(tx, BOB.id, BY_HAND, now=NOW)), second.write(enter)
         )
         assert await database.read(lambda reader: alive(reader, BOB.id)) == []
-    assert await database.write(lambda tx: entering.begin(tx, BOB.id, Came(), means="passkey", now=NOW)) is None
+    assert (
+        await database.write(lambda tx: entering.begin(tx, BOB.id, Came(cause=None), means="passkey", now=NOW)) is None
+    )
     wanted = Wanted(roles=["owner"])
     assert (
         await refused(database, lambda tx: members.set_roles(tx, ACME, BOB.id, wanted, BY_HAND, now=NOW))

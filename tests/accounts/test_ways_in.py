@@ -37,7 +37,7 @@ async def enforce(house: House, *, tenant: str = "acme") -> None:
 async def begin(house: House, user: User, means: str) -> str | None:
     """Try to come in; return the cookie's text, None where the way is closed."""
     begun = await house.database.write(
-        lambda tx: house.entering.begin(tx, user.id, Came(), means=means, now=house.clock())
+        lambda tx: house.entering.begin(tx, user.id, Came(cause=None), means=means, now=house.clock())
     )  # fmt: skip
     return None if begun is None else begun.cookie_text
 

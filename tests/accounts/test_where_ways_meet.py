@@ -27,7 +27,9 @@ async def takes(house: House, *methods: str) -> None:
 
 
 async def came_by(house: House, means: str, user: User = ALICE) -> Browser:
-    begun = await house.change(lambda tx: house.entering.begin(tx, user.id, Came(), means=means, now=house.clock()))
+    begun = await house.change(
+        lambda tx: house.entering.begin(tx, user.id, Came(cause=None), means=means, now=house.clock())
+    )
     assert begun is not None
     browser = house.browser()
     browser.client.cookies.set(house.cookies.session_name, begun.cookie_text, domain="mcp.acme.example", path="/")

@@ -205,7 +205,7 @@ async def test_approving_as_before_what_is_not_remembered_changes_nothing(world:
 
     def run(tx: Any) -> object:
         session, _ = start_session(
-            tx, user("alice"), means="password", came=Came(), lifetimes=Lifetimes(), now=START, entropy=services.entropy,
+            tx, user("alice"), means="password", came=Came(cause=None), lifetimes=Lifetimes(), now=START, entropy=services.entropy,
             fingerprinter=services.fingerprinter,
         )  # fmt: skip
         pending = authorize.begin(

@@ -113,7 +113,7 @@ class Browser:
                 tx,
                 user(name),
                 means="password",
-                came=Came(),
+                came=Came(cause=None),
                 now=world.clock(),
                 entropy=os.urandom,
                 fingerprinter=FINGERPRINTER,

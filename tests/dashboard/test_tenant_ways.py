@@ -18,7 +18,7 @@ pytestmark = [pytest.mark.anyio, pytest.mark.requirement("E1")]
 async def came_by(house: House, means: str) -> Browser:
     """Return the browser of Carol, who owns Acme and is a viewer in Globex, after she came by ``means``."""
     begun = await house.database.write(
-        lambda tx: house.entering.begin(tx, CAROL.id, Came(), means=means, now=house.clock())
+        lambda tx: house.entering.begin(tx, CAROL.id, Came(cause=None), means=means, now=house.clock())
     )  # fmt: skip
     assert begun is not None
     browser = house.browser()

@@ -181,7 +181,7 @@ class House:
         visitor, user = Visitor(self), await self.user(name)
         _, text = await self.core.database.write(
             lambda tx: start_session(
-                tx, user, means="password", came=Came(), lifetimes=Lifetimes(), now=self.clock(), entropy=os.urandom,
+                tx, user, means="password", came=Came(cause=None), lifetimes=Lifetimes(), now=self.clock(), entropy=os.urandom,
                 fingerprinter=self.core.fingerprinter,
             )
         )  # fmt: skip
