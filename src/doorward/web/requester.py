@@ -61,7 +61,7 @@ class Requester:
     def told(self, peer: str | None, forwarded: Sequence[str]) -> str | None:
         """Return where a request came from, for people; the connection's own address where it is not known exactly."""
         if not self._trusted:
-            return self._told(peer, ())
+            return _peer_as_text(peer or "") or peer
         said = tuple(forwarded)
         # What strangers write fills no memory: long headers are read anew.
         return self._told(peer, said) if sum(map(len, said)) <= MAX_KEPT else self._work_out(peer, said)
@@ -99,6 +99,12 @@ def _address(text: str) -> Address | None:
 
 _peer: Final = lru_cache(maxsize=4096)(_address)
 """For the few hosts that connections come from; what a header says could fill the memory."""
+
+
+@lru_cache(maxsize=4096)
+def _peer_as_text(text: str) -> str | None:
+    address = _peer(text)
+    return None if address is None else _written(address)
 
 
 def _written(address: Address) -> str:
