@@ -66,3 +66,15 @@ def test_files_that_cannot_be_read_are_named(team: Commands) -> None:
     assert "none.yaml" in failed(team.run("apply", "-f", str(team.folder / "none.yaml")))
     (team.folder / "latin.yaml").write_bytes(b"users: [{email: \xe9@x.example}]")
     assert "not UTF-8" in failed(team.run("apply", "-f", str(team.folder / "latin.yaml")))
+
+
+@pytest.mark.requirement("F4")
+def test_what_takes_long_is_told_in_a_line_for_each_step_beside_the_answer(team: Commands) -> None:
+    people = [{"email": f"p{number}@acme.example", "password": PASSWORD} for number in range(2)]
+    done = team.apply({"users": people})
+    assert done.stderr == "Checking 2 passwords …\nMaking 2 changes …\n"
+    assert done.stdout.startswith("Changed:\n")
+    again = team.apply({"users": people[:1]}, "--plan")
+    assert (again.stderr, again.stdout) == ("Checking 1 password …\n", "Nothing to change.\n")
+    quiet = team.apply({"users": [*people, {"email": "q@acme.example", "password": PASSWORD}]}, "--quiet")
+    assert (quiet.stderr, quiet.stdout.count("add")) == ("", 1)

@@ -20,6 +20,7 @@ from doorward.gateway.upstream_oauth.discovery import discover
 from doorward.gateway.upstreams import Upstreams
 from doorward.model import Server, TenantId, UpstreamCredential
 from doorward.provisioning.sightings import in_words
+from doorward.provisioning.watched import Watched, unwatched
 from doorward.settings import SettingsError
 from doorward.storage import permissions, servers, sightings
 from doorward.storage import upstream_secrets as stored_secrets
@@ -37,8 +38,11 @@ class _AnyTenant:
     tenant_name: str = ""
 
 
-async def probed(core: Core, slugs: Sequence[str]) -> dict[str, Health]:
-    """Ask the active servers (those of ``slugs``, or all) how they are. Raises ``SettingsError`` for an unknown slug."""
+async def probed(core: Core, slugs: Sequence[str], watched: Watched = unwatched) -> dict[str, Health]:
+    """Ask the active servers (those of ``slugs``, or all) how they are. Raises ``SettingsError`` for an unknown slug.
+
+    ``watched(count)`` is entered for as long as that many are asked, and is told how many were.
+    """
     known, sealed, catalogue, seen = await core.database.read_long(
         lambda reader: (
             {server.slug: server for server in servers.servers(reader)},
@@ -57,16 +61,21 @@ async def probed(core: Core, slugs: Sequence[str]) -> dict[str, Health]:
     upstream = Upstreams(pool, judged, commands, auth)
     identities = Identities(issuer_of(core), now=core.now, entropy=core.entropy)
     words = {entry.permission: entry for entry in catalogue}
+
+    async def ask(server: Server) -> Health:
+        if by_account(server):
+            return await signs_in(core, server)
+        identity = identities.of_gateway(server, _AnyTenant(), words)
+        return _with_last_seen(await probe(upstream, server, identity), seen.get(server.id))
+
+    wanted = [server for slug, server in known.items() if not slugs or slug in slugs]
+    found: dict[str, Health] = {}
     try:
-        return {
-            slug: await signs_in(core, server)
-            if by_account(server)
-            else _with_last_seen(
-                await probe(upstream, server, identities.of_gateway(server, _AnyTenant(), words)), seen.get(server.id)
-            )
-            for slug, server in known.items()
-            if not slugs or slug in slugs
-        }
+        with watched(len(wanted)) as advance:
+            for done, server in enumerate(wanted, 1):
+                found[server.slug] = await ask(server)
+                advance(done)
+        return found
     finally:
         await commands.close()
         await pool.close()

@@ -1,13 +1,16 @@
 """``doorward apply``: read a file, hash what must be hashed, plan or make the changes, print them."""
 
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from doorward.cli.options import deployment, settings_of, with_core
-from doorward.provisioning.apply import Applied, check_passwords, execute, plan
+from doorward.cli.progress import Progress, quiet_option
+from doorward.provisioning.apply import Applied, check_passwords, execute, passwords_in, plan
+from doorward.provisioning.change import PasswordChange
 from doorward.provisioning.document import Document
 from doorward.provisioning.parse import parse
 from doorward.provisioning.reading import MAX_CHARACTERS, Place, read_json, refuse
@@ -44,16 +47,17 @@ member's roles away at the next call."""
     help="YAML or JSON file; - is standard input.",
 )
 @click.option("--plan", "dry_run", is_flag=True, help="Only say what would change.")
+@quiet_option
 @deployment
-def apply(source: Path, *, dry_run: bool, config: Path | None, data: Path | None) -> None:
+def apply(source: Path, *, dry_run: bool, quiet: bool, config: Path | None, data: Path | None) -> None:
     """Make servers, permissions, people and tenants what FILE says. Repeating it changes nothing."""
     settings = settings_of(config, data)
-    document = read_document(source)
+    document, progress = read_document(source), Progress(quiet=quiet)
     if dry_run:
-        lines = with_core(settings, lambda core: _plan(core, document))
+        lines = with_core(settings, lambda core: _plan(core, document, progress))
         _print(lines, "Would change")
         return
-    applied = with_core(settings, lambda core: _execute(core, document))
+    applied = with_core(settings, lambda core: _execute(core, document, progress))
     _print(applied.lines, "Changed")
     for issued in applied.issued:
         print(f"Client {issued.client_id} “{issued.name}” has this secret, shown only now: {issued.secret}")
@@ -76,18 +80,27 @@ def _read(source: Path) -> Place:
     return read_json(text) if is_json else read_yaml(text)
 
 
-async def _plan(core: "Core", document: Document) -> list[str]:
-    passwords = await check_passwords(core.database, document, core.passwords)
+async def _plan(core: "Core", document: Document, progress: Progress) -> list[str]:
+    passwords = await _passwords(core, document, progress)
     planned = await core.database.read_long(lambda reader: plan(reader, document, passwords))
     return planned.lines
 
 
-async def _execute(core: "Core", document: Document) -> Applied:
-    passwords = await check_passwords(core.database, document, core.passwords)
+async def _execute(core: "Core", document: Document, progress: Progress) -> Applied:
+    passwords = await _passwords(core, document, progress)
     now = core.now()
     return await core.database.write(
-        lambda tx: execute(tx, document, passwords, now=now, entropy=core.entropy, fingerprinter=core.fingerprinter)
-    )
+        lambda tx: execute(
+            tx, document, passwords, now=now, entropy=core.entropy, fingerprinter=core.fingerprinter,
+            watched=lambda count: progress.step("Making", count, "change"),
+        )
+    )  # fmt: skip
+
+
+async def _passwords(core: "Core", document: Document, progress: Progress) -> Mapping[str, PasswordChange]:
+    count = passwords_in(document)
+    with progress.step("Checking", count, "password") as advance:
+        return await check_passwords(core.database, document, core.passwords, advance)
 
 
 def _print(lines: list[str], heading: str) -> None:

@@ -13,6 +13,7 @@ import click
 from doorward.cli import own_servers
 from doorward.cli.errors import CommandFailed
 from doorward.cli.options import deployment, settings_of, with_core
+from doorward.cli.progress import Progress, quiet_option
 from doorward.model import SECOND
 
 if TYPE_CHECKING:
@@ -37,17 +38,20 @@ for _command in (
 @servers.command(epilog="Example: doorward servers status wiki")
 @click.argument("slugs", metavar="[SLUG]...", nargs=-1)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@quiet_option
 @deployment
-def status(*, slugs: tuple[str, ...], as_json: bool, config: Path | None, data: Path | None) -> None:
+def status(*, slugs: tuple[str, ...], as_json: bool, quiet: bool, config: Path | None, data: Path | None) -> None:
     """Ask each server now, as the gateway would. Ends with 1 if one does not answer.
 
     A server that is a command is started for it, and ended.
     """
+    progress = Progress(quiet=quiet)
 
     async def use(core: "Core") -> dict[str, Any]:
         from doorward.bootstrap.probing import probed  # noqa: PLC0415  (only what touches data loads it)
 
-        return {slug: asdict(health) for slug, health in (await probed(core, slugs)).items()}
+        found = await probed(core, slugs, lambda count: progress.step("Asking", count, "server"))
+        return {slug: asdict(health) for slug, health in found.items()}
 
     with contextlib.redirect_stdout(sys.stderr):  # What is logged beside it is no part of the answer.
         found = with_core(settings_of(config, data), use)

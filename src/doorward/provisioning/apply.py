@@ -24,6 +24,7 @@ from doorward.provisioning.plan_tenants import plan_tenant
 from doorward.provisioning.plan_tree import plan_tree
 from doorward.provisioning.plan_trust import plan_trust
 from doorward.provisioning.plan_users import plan_users
+from doorward.provisioning.watched import Advance, Watched, unheard, unwatched
 from doorward.storage import accounts
 from doorward.storage.database import Database, Reader, Transaction
 
@@ -67,7 +68,7 @@ def plan(reader: Reader, document: Document, passwords: Mapping[str, PasswordCha
     return Plan(tuple(changes))
 
 
-def execute(
+def execute(  # noqa: PLR0913  (what changes are made with, and who looks on)
     tx: Transaction,
     document: Document,
     passwords: Mapping[str, PasswordChange],
@@ -75,25 +76,42 @@ def execute(
     now: Instant,
     entropy: Entropy,
     fingerprinter: Fingerprinter,
+    watched: Watched = unwatched,
 ) -> Applied:
-    """Make every change, with one audit event each, or none at all. Raises ``DocumentError``."""
+    """Make every change, with one audit event each, or none at all. Raises ``DocumentError``.
+
+    ``watched(count)`` is entered for as long as that many changes are made, and is told how many are.
+    """
     _lock(tx, document)
     changes = plan(tx, document, passwords).changes
     writing = Writing(tx=tx, now=now, entropy=entropy, fingerprinter=fingerprinter, passwords=passwords)
-    for change in changes:
-        change.run(writing)
-        _record(writing, change)
+    with watched(len(changes)) as advance:
+        for done, change in enumerate(changes, 1):
+            change.run(writing)
+            _record(writing, change)
+            advance(done)
     return Applied(lines=[change.text for change in changes], issued=writing.issued)
 
 
-async def check_passwords(database: Database, document: Document, pool: PasswordPool) -> dict[str, PasswordChange]:
-    """Return, by e-mail address, the passwords that are not the stored ones, hashed. Runs outside any transaction."""
+def passwords_in(document: Document) -> int:
+    """Return how many passwords ``check_passwords`` looks at; each takes a while."""
+    return sum(user.password is not None for user in document.users)
+
+
+async def check_passwords(
+    database: Database, document: Document, pool: PasswordPool, advance: Advance = unheard
+) -> dict[str, PasswordChange]:
+    """Return, by e-mail address, the passwords that are not the stored ones, hashed. Runs outside any transaction.
+
+    ``advance(done)`` is told how many were looked at.
+    """
     changed: dict[str, PasswordChange] = {}
-    for user in document.users:
-        if user.password is not None:
-            stored = await database.read(lambda reader, email=user.email: _stored_hash(reader, email))  # type: ignore[misc]
-            if stored is None or not await pool.verify(stored, user.password):
-                changed[user.email] = PasswordChange(expected=stored, new=await pool.hash(user.password))
+    named = [(user.email, user.password) for user in document.users if user.password is not None]
+    for done, (email, password) in enumerate(named, 1):
+        stored = await database.read(lambda reader, email=email: _stored_hash(reader, email))  # type: ignore[misc]
+        if stored is None or not await pool.verify(stored, password):
+            changed[email] = PasswordChange(expected=stored, new=await pool.hash(password))
+        advance(done)
     return changed
 
 

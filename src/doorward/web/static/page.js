@@ -27,6 +27,28 @@ document.addEventListener("submit", (event) => {
   else sentAt.set(event.target, event.timeStamp);
 });
 
+// A button with data-working="WORDS" has another server asked: that is said at once, and its form is not sent again
+// meanwhile. Not disabled: that would take the focus away.
+for (const button of document.querySelectorAll("button[data-working]")) {
+  const said = document.createElement("span");
+  said.className = "hint";
+  said.setAttribute("role", "status");
+  button.after(said);
+  let working = false;
+  const tell = (now) => {
+    working = now;
+    button.form.setAttribute("aria-busy", now);
+    button.setAttribute("aria-disabled", now);
+    said.textContent = now ? button.dataset.working : "";
+  };
+  button.form.addEventListener("submit", (event) => {
+    if (working) event.preventDefault();
+    else if (event.submitter === button) tell(true);
+  });
+  // Who comes back to the page as it was left can press it again.
+  addEventListener("pageshow", (event) => event.persisted && tell(false));
+}
+
 for (const time of document.querySelectorAll("time[data-time]")) {
   const moment = new Date(time.dateTime);
   const style = time.dataset.time === "day" ? { dateStyle: "medium" } : { dateStyle: "medium", timeStyle: "medium" };
