@@ -263,7 +263,7 @@ async def test_the_log_of_changes_is_searched_alike_in_both_databases(database: 
     await database.write(write)
     for values, found in (
         ({}, 5), ({"event": "setup:done"}, 2), ({"group": "client"}, 3), ({"text": "S_1"}, 1), ({"text": "s%"}, 0),
-        ({"client": "c%2"}, 1), ({"user": ALICE.id, "address": "x"}, 5), ({"since": NOW + 2 * HOUR, "until": NOW + 4 * HOUR}, 2),
+        ({"client": "c%2"}, 1), ({"user": ALICE.id, "email": "x"}, 5), ({"since": NOW + 2 * HOUR, "until": NOW + 4 * HOUR}, 2),
     ):  # fmt: skip
         looking = audit_reads.Looking(audit_reads.CHANGES, ACME.id, values)  # type: ignore[arg-type]
 
