@@ -31,6 +31,17 @@ def test_use_is_told_in_words_as_data_and_as_a_table(team: Commands) -> None:
     assert "Nothing was called" in team.run("usage", "--tenant", "globex").stdout
 
 
+def test_a_table_that_is_taken_away_is_in_the_log_and_what_is_only_looked_at_is_not(team: Commands) -> None:
+    asked = ("usage", "--tenant", "acme", "--days", "7", "--tool", "search")
+    for way in ((), ("--json",), ("--csv",)):
+        assert team.run(*asked, *way).exit_code == 0
+    (event,) = map(
+        json.loads, team.run("audit", "--tenant", "acme", "--event", "usage:exported", "--jsonl").stdout.splitlines()
+    )
+    said = {"days": "7", "by": "doorward usage", "tool": "search"}
+    assert (event["subject"], event["actor_id"], event["detail"]) == ("acme", None, said)
+
+
 def test_what_does_not_exist_is_said(team: Commands) -> None:
     assert "nosuch" in failed(team.run("usage", "--tenant", "nosuch"))
     assert "--user: No member" in failed(team.run("usage", "--tenant", "acme", "--user", "nobody@x.test"))

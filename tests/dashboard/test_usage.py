@@ -174,7 +174,7 @@ async def test_M6_an_exported_table_holds_no_formula_and_is_whole(
     assert not [cell for row in rows for cell in row if cell.lstrip(' "').startswith(("=", "+", "-", "@", "\uff1d"))]
     found = await house.database.read_long(lambda reader: events.recent_events(reader, ACME.id, 5))
     (event,) = (each for each in found if each.name == "usage:exported")
-    assert (event.actor_id, event.detail["days"]) == (ALICE.id, "30")
+    assert (event.actor_id, event.detail) == (ALICE.id, {"days": "30", "by": "page"})
     assert (await browser.post(SHEET, {}, site="cross-site")).status_code == 403
 
 

@@ -4,7 +4,7 @@ import json
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -18,6 +18,7 @@ from doorward.web.words import day
 
 if TYPE_CHECKING:
     from doorward.bootstrap.core import Core
+    from doorward.model import Instant
     from doorward.storage.database import Reader
     from doorward.watch.usage import Report
 
@@ -33,7 +34,12 @@ if TYPE_CHECKING:
 @click.option("--key", default="", help="Only of this API key: its id or what lists show of it.")
 @click.option("--tool", default="", help="Only of this tool.")
 @click.option("--by", type=click.Choice(["tool", "client", "user", "key"]), help="List all of one side.")
-@click.option("--csv", "as_csv", is_flag=True, help="Print a row for each hour, tool, app, person and credential.")
+@click.option(
+    "--csv",
+    "as_csv",
+    is_flag=True,
+    help="Print a row for each hour, tool, app, person and credential. The log tells that you did.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @deployment
 def usage(  # noqa: PLR0913  (what can be asked)
@@ -57,7 +63,7 @@ def usage(  # noqa: PLR0913  (what can be asked)
         wanted = await core.database.read_long(asked)
         if not as_csv:
             return await core.database.read_long(lambda reader: report(reader, wanted, now))
-        await _print_sheet(core, wanted.sides(now))
+        await _print_sheet(core, wanted, now)
         return None
 
     found = with_core(settings_of(config, data), use)
@@ -65,15 +71,13 @@ def usage(  # noqa: PLR0913  (what can be asked)
         print(json.dumps(described(found)) if as_json else "\n".join(_lines(found)))
 
 
-async def _print_sheet(core: "Core", sides: Any) -> None:
+async def _print_sheet(core: "Core", wanted: Wanted, now: "Instant") -> None:
     from doorward.watch import usage_sheet  # noqa: PLC0415
 
-    after, more = None, True
-    while more:
-        place: usage_sheet.Place = after
-        text, after, more = await core.database.read_long(
-            lambda reader: usage_sheet.part(reader, sides, place)  # noqa: B023  (awaited before it changes)
-        )  # fmt: skip
+    await core.database.write(
+        lambda tx: usage_sheet.exported(tx, wanted, actor_id=None, by="doorward usage", now=now, cause=None)
+    )
+    async for text in usage_sheet.parts(core.database, wanted.sides(now)):
         sys.stdout.write(text)
 
 

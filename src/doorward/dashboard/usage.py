@@ -1,6 +1,6 @@
 """``/settings/usage``: how much was called. Of a tenant for whoever may see that, and of oneself for everybody (F2)."""
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import urlencode
@@ -10,7 +10,6 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
-from doorward import audit
 from doorward.accounts import ways_in
 from doorward.dashboard import chart
 from doorward.dashboard.desk import SettingsPage
@@ -19,8 +18,7 @@ from doorward.model import Instant, Session, Tenant, User
 from doorward.protocol import faults
 from doorward.rights import SEE_USAGE, tenants_with
 from doorward.storage import accounts
-from doorward.storage.database import Database, Reader
-from doorward.storage.usage_reads import Sides
+from doorward.storage.database import Reader, Transaction
 from doorward.storage.usage_sums import Kind
 from doorward.watch import filters, usage, usage_sheet
 from doorward.watch.filters import Meant, Typed, Unknown
@@ -70,6 +68,16 @@ class Shown:
         return self.address(SHEET, by="", **(dict.fromkeys(_FILTERS, "") if self.wrong else {}))
 
 
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """What a query asks for, before anything is counted."""
+
+    place: Place
+    typed: Typed
+    wanted: Wanted
+    wrong: Mapping[str, str]
+
+
 class UsagePage(SettingsPage):
     """The surface."""
 
@@ -94,36 +102,33 @@ class UsagePage(SettingsPage):
     async def _export(self, request: Request) -> Response:
         # Not GET: that somebody exported is an event, which no other site may cause.
         require_same_origin(request, self._public_url)
-        here = await self._signed_in.find(request)
-        if here is None:
+        if await self._signed_in.find(request) is None:
             return sign_in_first(PATH)
-        now, asked = self._now(), request.query_params
-        shown = await self._database.read_long(lambda reader: _shown(reader, here, asked, now))
-        if shown is None or shown.wrong:
-            raise HTTPException(404)
-        sides, tenant = shown.found.wanted.sides(now), shown.place.tenant
-        await self._database.write(
-            lambda tx: audit.record(
-                tx, name="usage:exported", at=now, tenant_id=tenant.id, actor_id=here[1].id, subject=tenant.slug,
-                detail={"days": str(shown.found.wanted.days), "by": "page"}, cause=causes.of(request),
-            )
-        )  # fmt: skip
-        name = f"usage-{tenant.slug}-{shown.found.wanted.days}d.csv"
+        now = self._now()
+        wanted, slug = await self._database.write(lambda tx: self._begun(tx, request, now))
+        name = f"usage-{slug}-{wanted.days}d.csv"
         headers = {**_HEADERS, "Content-Disposition": f'attachment; filename="{name}"'}
-        return StreamingResponse(parts(self._database, sides), media_type="text/csv", headers=headers)
+        table = usage_sheet.parts(self._database, wanted.sides(now))
+        return StreamingResponse(table, media_type="text/csv", headers=headers)
+
+    def _begun(self, tx: Transaction, request: Request, now: Instant) -> tuple[Wanted, str]:
+        """Note the export, as far as this person may now, and return what goes out."""
+        here = self._signed_in.require_in(tx, request)
+        asked = _asked(tx, here, request.query_params)
+        if asked is None or asked.wrong:
+            raise HTTPException(404)
+        usage_sheet.exported(tx, asked.wanted, actor_id=here[1].id, by="page", now=now, cause=causes.of(request))
+        return asked.wanted, asked.place.tenant.slug
 
 
-async def parts(database: Database, sides: Sides) -> AsyncIterator[str]:
-    """Yield the table piece by piece: as much is in memory as one piece holds."""
-    after: usage_sheet.Place = None
-    more = True
-    while more:
-        place = after
-        text, after, more = await database.read_long(lambda reader: usage_sheet.part(reader, sides, place))  # noqa: B023
-        yield text
+def _shown(reader: Reader, here: tuple[Session, User], query: Mapping[str, str], now: Instant) -> Shown | None:
+    asked = _asked(reader, here, query)
+    if asked is None:
+        return None
+    return Shown(asked.place, asked.typed, usage.report(reader, asked.wanted, now), asked.wrong)
 
 
-def _shown(reader: Reader, here: tuple[Session, User], asked: Mapping[str, str], now: Instant) -> Shown | None:
+def _asked(reader: Reader, here: tuple[Session, User], asked: Mapping[str, str]) -> _Asked | None:
     place = _place(reader, here, asked.get("tenant", ""), mine=bool(asked.get("mine")))
     if place is None:
         return None
@@ -137,7 +142,7 @@ def _shown(reader: Reader, here: tuple[Session, User], asked: Mapping[str, str],
     )
     if place.mine:
         wanted = usage.mine(wanted, here[1].id)
-    return Shown(place, typed, usage.report(reader, wanted, now), wrong)
+    return _Asked(place, typed, wanted, wrong)
 
 
 def _place(reader: Reader, here: tuple[Session, User], slug: str, *, mine: bool) -> Place | None:

@@ -1,17 +1,19 @@
 """Use as a table: a row for each hour, server, tool, client, person and credential."""
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from datetime import UTC, datetime
 from typing import Final
 
-from doorward.model import SECOND
-from doorward.storage import usage_reads
-from doorward.storage.database import Reader
+from doorward import audit
+from doorward.model import SECOND, Cause, Instant, UserId
+from doorward.storage import accounts, usage_reads
+from doorward.storage.database import Database, Reader, Transaction
 from doorward.storage.statements import Row
 from doorward.storage.usage import HOUR, counts_of
 from doorward.storage.usage_reads import Sides
 from doorward.watch import sheet
 from doorward.watch.names import Names
+from doorward.watch.usage import Wanted
 
 HEAD: Final = (
     "hour (UTC)", "server", "tool", "client", "client id", "person", "address", "credential", "credential id",
@@ -19,6 +21,32 @@ HEAD: Final = (
 )  # fmt: skip
 Place = tuple[object, ...] | None
 """Where the next part begins; None: at the beginning."""
+
+
+def exported(
+    tx: Transaction, wanted: Wanted, *, actor_id: UserId | None, by: str, now: Instant, cause: Cause | None
+) -> None:
+    """Note that somebody takes the table away. ``actor_id`` None: who runs the deployment."""
+    only, tenant = wanted.only, accounts.tenant_by_id(tx, wanted.tenant_id)
+    said = {
+        "days": str(wanted.days), "by": by, "user": only.user_id, "client": only.client_id, "key": only.key_id,
+        "tool": only.tool,
+    }  # fmt: skip
+    audit.record(
+        tx, name="usage:exported", at=now, tenant_id=wanted.tenant_id, actor_id=actor_id,
+        subject=wanted.tenant_id if tenant is None else tenant.slug,
+        detail={name: value for name, value in said.items() if value}, cause=cause,
+    )  # fmt: skip
+
+
+async def parts(database: Database, sides: Sides) -> AsyncIterator[str]:
+    """Yield the table piece by piece: as much is in memory as one piece holds."""
+    after: Place = None
+    more = True
+    while more:
+        place = after
+        text, after, more = await database.read_long(lambda reader: part(reader, sides, place))  # noqa: B023
+        yield text
 
 
 def part(reader: Reader, sides: Sides, after: Place) -> tuple[str, Place, bool]:
