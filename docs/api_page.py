@@ -21,6 +21,8 @@ curl -H "Authorization: Bearer $KEY" https://mcp.example.com/api/v1/me
 is limited to a part of the tree or to some servers is not good for it. A page may ask with its session instead: from the \
 same origin, and changes carry `{"-".join(p.capitalize() if p != "csrf" else "CSRF" for p in FORM_HEADER.split("-"))}` with \
 the `csrf` that `/api/v1/me` answers; most of them want a recent proof, too. A request with both is refused.
+- **Links.** The description says with `links` which routes take what an answer names: after `POST …/keys`, its `id` is the \
+`key_id` of `GET …/keys/{{key_id}}` and of the changes. A list leads on by its first item.
 - **Bodies** are JSON in UTF-8. A member or parameter that is not known is refused with its place.
 - **Errors** are `application/problem+json` (RFC 9457) with a `code` from [errors](errors.md), and `errors` with JSON pointers \
 where something is not as described. What is another tenant's is answered like what does not exist.

@@ -139,10 +139,20 @@ async def test_M4_what_is_not_known_is_refused_with_its_name_and_nothing_happens
     assert len((await api.ask("GET", MEMBERS)).json()["members"]) == 3
 
 
-@pytest.mark.parametrize("body", [b"", b"{", b'{"name":1,"name":2}', b"\xff", b"[" * 9000, b'{"name":NaN}'])
+@pytest.mark.parametrize(
+    "body", [b"", b"{", b'{"name":1,"name":2}', b"\xff", b"[" * 9000, b'{"name":NaN}', b'{"name":1e999}']
+)
 async def test_what_is_no_json_is_400(api: Api, body: bytes) -> None:
     answer = await api.ask("POST", "/api/v1/tenants/acme/service-accounts", body)
     assert code_of(answer) == (400, "DW-461")
+
+
+@pytest.mark.parametrize("days", ["30", "30.0", "3e1"])
+async def test_a_whole_number_is_one_however_it_is_written(api: Api, days: str) -> None:
+    policy = "/api/v1/tenants/acme/key-policy"
+    answer = await api.ask("PUT", policy, b'{"max_days": %s}' % days.encode(), content_type="application/json")
+    assert (answer.status_code, answer.text.partition('"max_days":')[2][:3]) == (200, "30,")
+    assert code_of(await api.ask("PUT", policy, b'{"max_days": 30.5}')) == (422, "DW-461")
 
 
 async def test_the_same_request_again_is_done_once_and_answered_the_same(api: Api) -> None:

@@ -26,7 +26,7 @@ ONE: Final = f"{PATH}/{{approval_id}}"
 _SECONDS: Final = Whole(says="Seconds since the epoch.")
 _MOST: Final = 10_000
 _MEMBERS: Final[dict[str, Shape]] = {
-    "id": Said(), "state": Choice([state.value for state in ApprovalState]), "tenant": Said(), "server": Said(),
+    "id": Said(names="approval_id"), "state": Choice([state.value for state in ApprovalState]), "tenant": Said(), "server": Said(),
     "tool": Said(), "arguments_sha256": Said(), "user": Said(),
     "credential": answered(kind=Said(), id=Said(), name=Said()),
     "approvers": answered(permissions=Each(Said(), most=_MOST), by_another=Flag()),

@@ -24,7 +24,7 @@ _STEP: Final = answered(
     step=Said(), at=TIME, code=MAYBE_SAID, likely=Flag(says="By address and time only."), request_id=Said(), address=Said(),
 )  # fmt: skip
 ATTEMPT: Final = answered(
-    id=Whole(), state=Choice([state.value for state in State]), stopped_at=MAYBE_SAID, code=MAYBE_SAID, client=MAYBE_SAID,
+    id=Whole(names="attempt_id"), state=Choice([state.value for state in State]), stopped_at=MAYBE_SAID, code=MAYBE_SAID, client=MAYBE_SAID,
     client_name=MAYBE_SAID, user=MAYBE_SAID, began_at=TIME, steps=Each(_STEP, most=10_000),
 )  # fmt: skip
 

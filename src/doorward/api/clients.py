@@ -37,11 +37,11 @@ _TEXTS: Final = Each(Text(most=500))
 _MANY: Final = Each(Said(), most=10_000)
 _METHODS: Final = Choice(list(METHODS), "How it proves who it is; `none`: a public client, with PKCE alone.")
 _CLIENT: Final[dict[str, Shape]] = {
-    "id": Said(), "name": Said(), "state": Choice(["active", "disabled", "deleted"]),
+    "id": Said(names="client_id"), "name": Said(), "state": Choice(["active", "disabled", "deleted"]),
     "type": Choice(["public", "confidential"]), "auth_method": _METHODS, "redirect_uris": _MANY, "grant_types": _MANY,
     "scopes": Maybe(_MANY), "resources": Maybe(SAID_NODES), "owner": MAYBE_SAID, "service_account": MAYBE_SAID,
     "created_at": TIME, "deleted_at": MAYBE_TIME, "connections": Whole(), "people": Whole(),
-    "secrets": Each(answered(id=Said(), good=Flag(), created_at=TIME, ends_at=MAYBE_TIME), most=10_000),
+    "secrets": Each(answered(id=Said(names="secret_id"), good=Flag(), created_at=TIME, ends_at=MAYBE_TIME), most=10_000),
 }  # fmt: skip
 CLIENT: Final = Members(_CLIENT, needs=tuple(_CLIENT), says="Never more of a secret than by which name it goes.")
 _TOLD: Final = {**_CLIENT, "secret": Maybe(Said(), "Told once; null where there is none, or the request is repeated.")}

@@ -24,7 +24,7 @@ MINE: Final = f"{BASE}/me/connections"
 OF_TENANT: Final = f"{TENANT}/connections"
 _STATES: Final = Choice(["connected", "ended"])
 CONNECTION: Final = answered(
-    id=Said(), client=Said(), name=Said("What its person calls it, else what it calls itself."), tenant=Said(),
+    id=Said(names="connection_id"), client=Said(), name=Said("What its person calls it, else what it calls itself."), tenant=Said(),
     user=Said(), url=Said("The one URL that it is good for."), scopes=Each(Said(), most=10_000), state=_STATES,
     created_at=TIME, expires_at=TIME, ended_at=MAYBE_TIME, ended_why=MAYBE_SAID, last_used_at=MAYBE_TIME,
     calls_30_days=Whole(),

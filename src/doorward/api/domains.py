@@ -26,7 +26,7 @@ ONE: Final = f"{PATH}/{{domain}}"
 _SSO: Final = Maybe(NAME, says="The provider through which everybody of the domain signs in.")
 _JOIN: Final = Maybe(NAME, says="The role with which whoever comes through it becomes a member.")
 DOMAIN: Final = answered(
-    domain=Said(), sso=MAYBE_SAID, join=MAYBE_SAID, proven_at=MAYBE_TIME, proven_by=MAYBE_SAID,
+    domain=Said(names="domain"), sso=MAYBE_SAID, join=MAYBE_SAID, proven_at=MAYBE_TIME, proven_by=MAYBE_SAID,
     record=answered("What proves it, in DNS.", name=Said(), type=Said(), value=Said()),
 )  # fmt: skip
 

@@ -24,7 +24,7 @@ PATH: Final = f"{TENANT}/invitations"
 ONE: Final = f"{PATH}/{{invitation_id}}"
 STATE: Final = Choice([state.value for state in State])
 INVITATION: Final = answered(
-    id=Said(), email=Said(), roles=SAID_ROLES, at=SAID_PLACES, state=STATE, created_at=TIME, sent_at=TIME,
+    id=Said(names="invitation_id"), email=Said(), roles=SAID_ROLES, at=SAID_PLACES, state=STATE, created_at=TIME, sent_at=TIME,
     expires_at=TIME,
 )  # fmt: skip
 

@@ -7,14 +7,14 @@ from doorward.api.call import Call
 from doorward.api.callers import form_token
 from doorward.api.common import MAYBE_SAID, SAID_ROLES
 from doorward.api.route import BASE, ONESELF, ApiRoute
-from doorward.api.shapes import Choice, Each, Said, answered
+from doorward.api.shapes import Choice, Each, Maybe, Said, answered
 from doorward.model import Membership, Tenant
 from doorward.rights import held
 from doorward.storage import accounts
 
 PATH: Final = f"{BASE}/me"
 _TENANT: Final = answered(
-    slug=Said(), name=Said(), roles=SAID_ROLES, may=Each(Said("What of this API they may use there.")),
+    slug=Said(names="slug"), name=Said(), roles=SAID_ROLES, may=Each(Said("What of this API they may use there.")),
 )  # fmt: skip
 
 
@@ -50,8 +50,8 @@ ROUTES: Final = (
         method="GET", path=PATH, name="me.show", says="Who asks, their tenants, and what they may do there.",
         needs=ONESELF, use=_me, limited="",
         answer=answered(
-            user=answered(id=Said(), email=Said(), name=Said(), kind=Said()), through=Choice(["session", "key"]),
-            key=MAYBE_SAID, csrf=MAYBE_SAID, tenants=Each(_TENANT, most=10_000),
+            user=answered(id=Said(names="user"), email=Said(), name=Said(), kind=Said()), through=Choice(["session", "key"]),
+            key=Maybe(Said(names="key_id")), csrf=MAYBE_SAID, tenants=Each(_TENANT, most=10_000),
         ),
     ),
 )  # fmt: skip

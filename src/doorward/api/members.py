@@ -23,7 +23,7 @@ PATH: Final = f"{TENANT}/members"
 ONE: Final = f"{PATH}/{{user}}"
 SERVICE_ACCOUNTS: Final = f"{TENANT}/service-accounts"
 MEMBER: Final = answered(
-    "A person or service account of the tenant.", id=Said(), email=Said(), name=Said(),
+    "A person or service account of the tenant.", id=Said(names="user"), email=Said(), name=Said(),
     kind=Choice([kind.value for kind in OwnerKind]), status=Choice([status.value for status in Status]),
     roles=SAID_ROLES, at=SAID_PLACES,
 )  # fmt: skip

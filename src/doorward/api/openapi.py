@@ -1,17 +1,16 @@
 """The management API as OpenAPI 3.1: made from the routes, so that it says what is."""
 
-import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from typing import Any, Final
 
 from doorward.api.callers import FORM_HEADER
+from doorward.api.links import links, variables, whole_answer
 from doorward.api.once import HEADER
 from doorward.api.route import ONESELF, ApiRoute
-from doorward.api.shapes import Each, Maybe, Members, Said, Shape, Text, Whole, answered
+from doorward.api.shapes import Each, Members, Said, Whole, answered
 
 VERSION: Final = "1"
-_VARIABLE: Final = re.compile(r"{(\w+)}")
 _PROBLEM: Final = Members(
     {
         "type": Said(), "title": Said(), "status": Whole(), "detail": Said("For people."),
@@ -20,29 +19,34 @@ _PROBLEM: Final = Members(
     },
     needs=("type", "title", "status", "detail"), says="A problem (RFC 9457).",
 )  # fmt: skip
+_EITHER: Final[list[dict[str, list[str]]]] = [{"key": []}, {"session": []}]
 _HEADER_OF: Final[Mapping[HTTPStatus, str]] = {
     HTTPStatus.SERVICE_UNAVAILABLE: "Retry-After",
     HTTPStatus.UNAUTHORIZED: "WWW-Authenticate",
 }
 
 
-def document(routes: Iterable[ApiRoute], public_url: str) -> dict[str, Any]:
+def document(routes: Sequence[ApiRoute], public_url: str) -> dict[str, Any]:
     """Return the description of ``routes`` at ``public_url``."""
     paths: dict[str, dict[str, Any]] = {}
     for route in routes:
-        paths.setdefault(route.path, {})[route.method.lower()] = _operation(route)
+        paths.setdefault(route.path, {})[route.method.lower()] = _operation(route, routes)
     return {
         "openapi": "3.1.0",
         "info": {"title": "Doorward management API", "version": VERSION},
         "servers": [{"url": public_url}],
-        "security": [{"key": []}, {"session": []}],
+        "security": _EITHER,
         "paths": paths,
         "components": {
             "securitySchemes": {
                 "key": {"type": "http", "scheme": "bearer", "description": "An API key."},
                 "session": {
                     "type": "apiKey", "in": "cookie", "name": "doorward_session",
-                    "description": f"A browser's session; over https the cookie has the prefix `__Host-`. Changes carry {_titled(FORM_HEADER)}.",
+                    "description": "A browser's session; over https the cookie has the prefix `__Host-`. Never with a key.",
+                },
+                "form": {
+                    "type": "apiKey", "in": "header", "name": _titled(FORM_HEADER),
+                    "description": "What `GET /api/v1/me` says as `csrf`. The browser has to say, too, that a page of this origin asks (`Sec-Fetch-Site`, else `Origin`).",
                 },
             },
             "schemas": {"Problem": _PROBLEM.schema()},
@@ -59,7 +63,7 @@ def statuses(route: ApiRoute) -> dict[HTTPStatus, str]:
         HTTPStatus.UNPROCESSABLE_ENTITY: "The query, a header or the body is not as described, or names what is not there.",
         HTTPStatus.SERVICE_UNAVAILABLE: "The data cannot be reached.",
     }
-    if _VARIABLE.search(route.path):
+    if variables(route.path):
         said[HTTPStatus.NOT_FOUND] = "Nothing of this name or id is there for this caller."
     if route.body is not None:
         said[HTTPStatus.UNSUPPORTED_MEDIA_TYPE] = "The body is not said to be JSON."
@@ -74,14 +78,10 @@ def statuses(route: ApiRoute) -> dict[HTTPStatus, str]:
 
 def shown_answer(route: ApiRoute) -> Mapping[str, Any]:
     """Return the schema of success."""
-    if route.pages is None:
-        return route.answer.schema()
-    following = Maybe(Text(most=1000), "What to send as `after` for more; null: nothing follows.")
-    shapes: dict[str, Shape] = {route.pages: Each(route.answer), "next": following}
-    return Members(shapes, needs=tuple(shapes)).schema()
+    return whole_answer(route).schema()
 
 
-def _operation(route: ApiRoute) -> dict[str, Any]:
+def _operation(route: ApiRoute, routes: Sequence[ApiRoute]) -> dict[str, Any]:
     told: dict[str, Any] = {
         "operationId": route.name,
         "summary": route.says,
@@ -89,17 +89,29 @@ def _operation(route: ApiRoute) -> dict[str, Any]:
         "tags": [route.name.partition(".")[0]],
         "parameters": [*_path(route), *_query(route), *_headers(route)],
         "responses": {
-            str(route.status.value): {
-                "description": route.status.phrase, "content": {"application/json": {"schema": shown_answer(route)}},
-            },
+            str(route.status.value): _success(route, routes),
             **{str(status.value): _problem(status, when) for status, when in statuses(route).items()},
         },
     }  # fmt: skip
     if route.body is not None:
         told["requestBody"] = {"required": True, "content": {"application/json": {"schema": route.body.schema()}}}
-    if not route.keys:
-        told["security"] = [{"session": []}]
+    security = _security(route)
+    if security != _EITHER:
+        told["security"] = security
     return told
+
+
+def _success(route: ApiRoute, routes: Sequence[ApiRoute]) -> dict[str, Any]:
+    told: dict[str, Any] = {
+        "description": route.status.phrase, "content": {"application/json": {"schema": shown_answer(route)}},
+    }  # fmt: skip
+    following = links(route, routes)
+    return {**told, "links": following} if following else told
+
+
+def _security(route: ApiRoute) -> list[dict[str, list[str]]]:
+    session: dict[str, list[str]] = {"session": [], "form": []} if route.changes else {"session": []}
+    return [{"key": []}, session] if route.keys else [session]
 
 
 def _who(route: ApiRoute) -> str:
@@ -111,7 +123,7 @@ def _who(route: ApiRoute) -> str:
 def _path(route: ApiRoute) -> list[dict[str, Any]]:
     return [
         {"name": name, "in": "path", "required": True, "schema": {"type": "string", "minLength": 1, "maxLength": 200}}
-        for name in _VARIABLE.findall(route.path)
+        for name in variables(route.path)
     ]
 
 

@@ -40,11 +40,11 @@ _WISH: Final[dict[str, Shape]] = {
     "secret": _SECRET,
 }
 SERVER: Final = answered(
-    slug=Said(), name=Said(), urls=Each(Said("A URL for clients."), most=1000), address=Said("Where it is."),
+    slug=Said(names="server"), name=Said(), urls=Each(Said("A URL for clients."), most=1000), address=Said("Where it is."),
     auth=Said("What it is shown; never a credential."), status=Choice([status.value for status in Status]),
 )  # fmt: skip
 OVERRIDE: Final = answered(
-    "What the tenant says beyond a rule.", id=Said(), server=Said(), kind=Said(), match=Said(), effect=Said(),
+    "What the tenant says beyond a rule.", id=Said(names="override_id"), server=Said(names="server"), kind=Said(), match=Said(), effect=Said(),
     requires=SAID_ROLES, subject=Said(), whom=MAYBE_SAID, says=Said(),
 )  # fmt: skip
 _NAMES: Final = {RuleKind.TOOL: "tools", RuleKind.PROMPT: "prompts", RuleKind.RESOURCE: "resources"}

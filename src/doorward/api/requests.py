@@ -1,6 +1,7 @@
 """Reading requests of the management API: one bearer key and where it came from, a capped body, strict JSON."""
 
 import json
+import math
 from http import HTTPStatus
 from typing import Any, Final, NoReturn
 
@@ -80,7 +81,9 @@ def _too_large() -> NoReturn:
 def decode(body: bytes) -> Any:
     """Return a decoded body. Raises ``Problem`` (400) for what is not strict JSON."""
     try:
-        return json.loads(body.decode("utf-8"), object_pairs_hook=_object, parse_constant=_constant)
+        return json.loads(
+            body.decode("utf-8"), object_pairs_hook=_object, parse_constant=_constant, parse_float=_number
+        )
     except (ValueError, RecursionError) as wrong:
         # The text of a decode error quotes the body; only our own words may be shown.
         detail = str(wrong) if isinstance(wrong, _NotStrictError) else "The body is not JSON in UTF-8."
@@ -97,6 +100,14 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         # Two readers may take different ones of two equal keys.
         raise _NotStrictError("The body repeats a member of an object.")
     return members
+
+
+def _number(text: str) -> float:
+    """Return a number; a whole one as such, however it is written: JSON Schema tells 3.0 and 3e0 from 3 no more."""
+    value = float(text)
+    if math.isinf(value):
+        raise _NotStrictError("The body holds a number that is too large.")
+    return int(value) if value.is_integer() else value
 
 
 def _constant(name: str) -> NoReturn:

@@ -22,7 +22,7 @@ ONE: Final = f"{PATH}/{{role}}"
 _GIVES: Final = Each(Text(most=200), most=MOST_PATTERNS, says="Permissions or patterns like `documents:*`.")
 _ROLE: Final[dict[str, Shape]] = {
     "id": Said(),
-    "name": Said(),
+    "name": Said(names="role"),
     "built_in": Flag(),
     "permissions": Each(Said(), most=10_000),
 }
@@ -30,7 +30,7 @@ LISTED: Final = answered(**_ROLE, held_by=Whole(says="How many members have it s
 WHOLE: Final = answered(
     **_ROLE,
     holders=Each(
-        answered(id=Said(), email=Said(), everywhere=Flag(says="At the tenant itself."), at=SAID_NODES), most=100_000
+        answered(id=Said(names="user"), email=Said(), everywhere=Flag(says="At the tenant itself."), at=SAID_NODES), most=100_000
     ),
 )  # fmt: skip
 

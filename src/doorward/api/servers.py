@@ -20,7 +20,7 @@ from doorward.web.words import iso
 
 PATH: Final = f"{TENANT}/servers"
 ONE: Final = f"{PATH}/{{server}}"
-SERVER: Final = answered(slug=Said(), name=Said(), urls=Each(Said("A URL for clients."), most=1000))
+SERVER: Final = answered(slug=Said(names="server"), name=Said(), urls=Each(Said("A URL for clients."), most=1000))
 TOOL: Final = answered(
     name=Said(), version=Said("Of its description: another one whenever the server changes it."),
     state=Choice([state.value for state in ToolState]), first_seen_at=TIME,

@@ -61,10 +61,11 @@ class Text:
 
 @dataclass(frozen=True, slots=True)
 class Said:
-    """A text of an answer. ``form`` is a format of JSON Schema, like ``date-time``."""
+    """A text of an answer. ``form`` is a format of JSON Schema, like ``date-time``; ``names`` as in ``Whole``."""
 
     says: str = ""
     form: str = ""
+    names: str = ""
 
     def read(self, value: Any, at: str, faults: Faults) -> None:
         """Note what is wrong."""
@@ -78,11 +79,12 @@ class Said:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Whole:
-    """A whole number. ``read_text`` is for queries, which hold texts only."""
+    """A whole number. ``names``: the variable of paths that an answer's value stands for, as in ``{key_id}``."""
 
     least: int = 0
     most: int = 2**53 - 1
     says: str = ""
+    names: str = ""
 
     def read(self, value: Any, at: str, faults: Faults) -> None:
         """Note what is wrong."""

@@ -42,7 +42,7 @@ _END: Final = Text(most=500, says="`30d`, `2027-01-31` or `never`.")
 _STATES: Final = Choice([state.value for state in KeyState])
 _MANY: Final = Each(Said(), most=10_000)
 _KEY: Final[dict[str, Shape]] = {
-    "id": Said(), "name": Said(), "user": MAYBE_SAID, "state": _STATES, "prefix": Said(), "last_four": Said(),
+    "id": Said(names="key_id"), "name": Said(), "user": MAYBE_SAID, "state": _STATES, "prefix": Said(), "last_four": Said(),
     "scopes": _MANY, "resources": Maybe(SAID_NODES), "servers": Maybe(_MANY), "addresses": _MANY, "created_at": TIME,
     "created_by": MAYBE_SAID, "expires_at": MAYBE_TIME, "rotated_at": MAYBE_TIME, "disabled_at": MAYBE_TIME,
     "revoked_at": MAYBE_TIME, "old_secrets": Each(answered(last_four=Said(), ends_at=TIME), most=10_000),
