@@ -161,7 +161,7 @@ def test_the_program_keeps_what_its_description_says(house: House, slug: str) ->
     who = askers[slug]
     run = Fuzz(
         phases=("examples", "coverage", "fuzzing"), config=config_for(who), examples=1, own=who.own,
-        share=(TENANTS.index(slug), 6), off=OFF,
+        share=(TENANTS.index(slug), 8), off=OFF,
     )  # fmt: skip
     found = fuzz(described_for(who, url), url, folder / slug, run)
     assert found.clean, found.says[-12_000:]
