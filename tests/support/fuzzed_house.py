@@ -130,7 +130,13 @@ def _house(tx: Transaction, core: Core, slug: str) -> Asker:
 def _own_server(tx: Transaction, core: Core, tenant: Tenant, user: User) -> None:
     wish = Wish(name="a", title="A", url="https://a.example/mcp", auth=None)
     made = own_servers.add(
-        tx, tenant, wish, Actor(user_id=user.id, by="test"), sealer=core.sealer, entropy=os.urandom, now=core.now()
+        tx,
+        tenant,
+        wish,
+        Actor(user_id=user.id, by="test", cause=None),
+        sealer=core.sealer,
+        entropy=os.urandom,
+        now=core.now(),
     )
     tool = KnownTool(
         server_id=made.id, name="search", digest="d", first_seen=core.now(), annotations={}, state=ToolState.HELD
@@ -166,14 +172,14 @@ def _waiting(tx: Transaction, core: Core, tenant: Tenant, user: User, server: Se
 def _by_key(tx: Transaction, core: Core, tenant: Tenant, user: User) -> Asker:
     made = create_api_key(
         tx, owner=user, tenant=tenant, created_by=user.id, name="all", rights=expand(("*:*",), map(Permission, PERMISSIONS)),
-        now=core.now(), entropy=os.urandom, fingerprinter=core.fingerprinter, scopes=None, resources=None, expires_at=None,
+        now=core.now(), entropy=os.urandom, fingerprinter=core.fingerprinter, scopes=None, resources=None, expires_at=None, cause=None,
     )  # fmt: skip
     return Asker(tenant.slug, {"key": made.text}, (made.key.id, user.id, user.email))
 
 
 def _by_session(tx: Transaction, core: Core, tenant: Tenant, user: User) -> Asker:
     session, cookie = start_session(
-        tx, user, means="password", came=Came(), lifetimes=Lifetimes(), now=core.now(), entropy=os.urandom,
+        tx, user, means="password", came=Came(cause=None), lifetimes=Lifetimes(), now=core.now(), entropy=os.urandom,
         fingerprinter=core.fingerprinter,
     )  # fmt: skip
     return Asker(
