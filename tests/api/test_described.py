@@ -161,7 +161,7 @@ def test_the_program_keeps_what_its_description_says(house: House, slug: str) ->
     who = askers[slug]
     run = Fuzz(
         phases=("examples", "coverage", "fuzzing"), config=config_for(who), examples=1, own=who.own,
-        share=(TENANTS.index(slug), 8), off=OFF,
+        share=(TENANTS.index(slug), 10), off=OFF,
     )  # fmt: skip
     found = fuzz(described_for(who, url), url, folder / slug, run)
     assert found.clean, found.says[-12_000:]
@@ -174,7 +174,7 @@ def test_what_an_answer_names_leads_on_as_its_links_say(house: House, done: set[
     url, askers, folder = house
     who = askers[slug]
     run = Fuzz(
-        phases=("stateful",), config=config_for(who, POSSIBLE), examples=6, own=who.own, off={**OFF, **OFF_ALONG_LINKS}
+        phases=("stateful",), config=config_for(who, POSSIBLE), examples=5, own=who.own, off={**OFF, **OFF_ALONG_LINKS}
     )  # fmt: skip
     found = fuzz(possible(described_for(who, url), who), url, folder / f"links-{slug}", run)
     assert found.clean, found.says[-12_000:]
