@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 from tests.provisioning.deployment import Deployment, parsed_from
 
+from doorward.gateway.target import is_told
 from doorward.model import AuthKind, ProcessPer, UpstreamCredential
 from doorward.provisioning.reading import DocumentError
 from doorward.storage import servers
@@ -34,6 +35,12 @@ async def test_a_command_is_stored_as_declared_and_replaced_by_a_url(deployment:
         ("elicitation",),
     )
     assert stored.audience == "stdio:files"
+    assert (stored.auth, is_told(stored)) == (UpstreamCredential(kind=AuthKind.NONE), False), "it reads no identity"
+    await deployment.apply({"servers": [{**FILES, "auth": {"kind": "identity"}}]})
+    reads = await deployment.read(lambda reader: servers.server_by_slug(reader, "files"))
+    assert reads is not None
+    assert is_told(reads)
+    await deployment.apply({"servers": [FILES]})
     assert "npx" not in stored.upstream
     again = await deployment.apply(
         {"servers": [FILES, {"slug": "files2", "upstream": "http://b/mcp", "paths": ["/b"]}]}
@@ -46,7 +53,7 @@ async def test_a_command_is_stored_as_declared_and_replaced_by_a_url(deployment:
     await deployment.apply({"servers": [{"slug": "files", "upstream": "http://files/mcp"}]})
     url = await deployment.read(lambda reader: servers.server_by_slug(reader, "files"))
     assert url is not None
-    assert (url.stdio, url.audience) == (None, "http://files/mcp")
+    assert (url.stdio, url.auth, url.audience) == (None, None, "http://files/mcp")
 
 
 @pytest.mark.parametrize(

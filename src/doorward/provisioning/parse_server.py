@@ -5,7 +5,16 @@ from collections.abc import Mapping
 from typing import Final
 from urllib.parse import urlsplit
 
-from doorward.model import AuthKind, ResourceArgument, RuleKind, Status, StdioCommand, ToolRule, Vetting
+from doorward.model import (
+    AuthKind,
+    ResourceArgument,
+    RuleKind,
+    Status,
+    StdioCommand,
+    ToolRule,
+    UpstreamCredential,
+    Vetting,
+)
 from doorward.policy.matching import template_ok
 from doorward.protocol import resource
 from doorward.provisioning import names
@@ -43,7 +52,7 @@ def parse_server(place: Place) -> ServerDeclared:
     stdio = parse_stdio(place, table)
     if stdio is not None and upstream is not None:
         upstream.refuse("a server is a URL or a command", "Take one of the two out")
-    auth = parse_auth(table["auth"]) if "auth" in table else None
+    auth = parse_auth(table["auth"]) if "auth" in table else _auth_undeclared(stdio)
     if stdio is not None and auth is not None and auth.kind is not AuthKind.NONE:
         table["auth"].refuse("a command has no headers", "Give it the secret in env, as NAME: {secret: NAME}")
     return ServerDeclared(
@@ -55,13 +64,18 @@ def parse_server(place: Place) -> ServerDeclared:
         stdio=stdio,
         direct=_direct(table.get("direct")),
         auth=auth,
-        auth_declared="auth" in table,
+        auth_declared="auth" in table or stdio is not None,
         builtin_tools=flag(table.get("builtin_tools")),
         new_tools=choice(table.get("new_tools"), Vetting),
         changed_tools=choice(table.get("changed_tools"), Vetting),
         status=choice(table.get("status"), Status),
         rules={kind: _rules(table[name], kind) for name, kind in KINDS.items() if name in table},
     )
+
+
+def _auth_undeclared(stdio: StdioCommand | None) -> UpstreamCredential | None:
+    # Most commands are other people's and do not read the identity: it must not count as read (decision 0079).
+    return None if stdio is None else UpstreamCredential(kind=AuthKind.NONE)
 
 
 def _direct(place: Place | None) -> str | None:

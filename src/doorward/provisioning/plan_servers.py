@@ -75,12 +75,14 @@ def _merged(reader: Reader, declared: ServerDeclared) -> Server:
         id=ServerId(""), slug=declared.slug, name=declared.slug.capitalize(), paths=DEFAULT_PATHS, upstream=""
     )
     rules = {kind: tuple(rule for rule in base.rules if rule.kind is kind) for kind in RuleKind} | declared.rules
+    # What a command was shown says nothing about a URL that comes in its place.
+    becomes_url = base.stdio is not None and declared.upstream is not None and declared.stdio is None
     made = replace(
         base,
         name=base.name if declared.name is None else declared.name,
         paths=base.paths if declared.paths is None else declared.paths,
         upstream=base.upstream if declared.upstream is None else declared.upstream,
-        auth=declared.auth if declared.auth_declared else base.auth,
+        auth=declared.auth if declared.auth_declared or becomes_url else base.auth,
         stdio=base.stdio if declared.upstream is None else declared.stdio,
         direct=base.direct if declared.direct is None else declared.direct or None,
         builtin_tools=base.builtin_tools if declared.builtin_tools is None else declared.builtin_tools,
