@@ -9,7 +9,7 @@ from starlette.routing import Route
 
 from doorward.credentials.secret import Fingerprinter
 from doorward.dashboard.desk import Desk, SettingsPage
-from doorward.dashboard.signed_in import see_other, sign_in_first
+from doorward.dashboard.signed_in import see_other
 from doorward.gateway.approvals import desk
 from doorward.gateway.approvals.asking import Terms
 from doorward.gateway.approvals.desk import MayNotDecide, NoSuchApproval, NotWaiting, Viewer
@@ -44,9 +44,7 @@ class ApprovalsPage(SettingsPage):
         ]
 
     async def _list(self, request: Request) -> Response:
-        here = await self._signed_in.find(request)
-        if here is None:
-            return sign_in_first(PATH)
+        here = await self._signed_in.require(request, PATH)
         viewer, now = _viewer(request, here), self._now()
         waiting, over = await self._database.read_long(
             lambda reader: (desk.waiting(reader, viewer, now), desk.over(reader, viewer, now))
@@ -55,10 +53,8 @@ class ApprovalsPage(SettingsPage):
         return self._pages.render("approvals.html", here=PATH, waiting=waiting, over=over, **shell)
 
     async def _show(self, request: Request) -> Response:
-        here = await self._signed_in.find(request)
         approval_id = request.path_params["approval_id"]
-        if here is None:
-            return sign_in_first(f"{PATH}/{approval_id}")
+        here = await self._signed_in.require(request, f"{PATH}/{approval_id}")
         viewer, now = _viewer(request, here), self._now()
         try:
             seen = await self._database.read_long(
@@ -74,10 +70,8 @@ class ApprovalsPage(SettingsPage):
     async def _decide(self, request: Request) -> Response:
         require_same_origin(request, self._public_url)
         sent = await read_form(request)
-        here = await self._signed_in.find(request)
         approval_id = request.path_params["approval_id"]
-        if here is None:
-            return sign_in_first(f"{PATH}/{approval_id}")
+        here = await self._signed_in.require(request, f"{PATH}/{approval_id}")
         answer = _ANSWERS.get(sent.one("answer"))
         # Beside the origin: a form that was shown to somebody else, or for another call, answers nothing (G6).
         if answer is None or not self._is_form(sent.one("form"), here[0], approval_id):

@@ -15,7 +15,7 @@ from doorward.authserver import connected, consent_memory
 from doorward.authserver.connected import AppRefused, ConnectedApp
 from doorward.clients import profiles
 from doorward.dashboard.desk import SettingsPage
-from doorward.dashboard.signed_in import see_other, sign_in_first
+from doorward.dashboard.signed_in import see_other
 from doorward.model import ClientId, ConnectionId, Instant, Permission, PermissionEntry, Session, Tenant, User
 from doorward.rights import MANAGE_CLIENTS, may, tenants_with
 from doorward.storage import clients, consents, permissions
@@ -59,9 +59,7 @@ class AppsPage(SettingsPage):
         ]
 
     async def _list(self, request: Request) -> Response:
-        here = await self._signed_in.find(request)
-        if here is None:
-            return sign_in_first(PATH)
+        here = await self._signed_in.require(request, PATH)
         slug, now, done = request.query_params.get("tenant", ""), self._now(), request.query_params.get("done", "")
         found = await self._database.read_long(lambda reader: _listed(reader, *here, slug, now))
         return self._pages.render(
@@ -70,15 +68,11 @@ class AppsPage(SettingsPage):
         )  # fmt: skip
 
     async def _show(self, request: Request) -> Response:
-        here = await self._signed_in.find(request)
-        if here is None:
-            return sign_in_first(PATH)
+        here = await self._signed_in.require(request, PATH)
         return await self._page(here[1], await self._one(request, *here))
 
     async def _ask_to_disconnect(self, request: Request) -> Response:
-        here = await self._signed_in.find(request)
-        if here is None:
-            return sign_in_first(PATH)
+        here = await self._signed_in.require(request, PATH)
         row = await self._one(request, *here)
         if row.over:
             return see_other(PATH)
@@ -119,9 +113,7 @@ class AppsPage(SettingsPage):
     async def _ask_again(self, request: Request) -> Response:
         require_same_origin(request, self._public_url)
         client_id = ClientId((await read_form(request)).one("client"))
-        here = await self._signed_in.find(request)
-        if here is None:
-            return sign_in_first(PATH)
+        here = await self._signed_in.require(request, PATH)
         await self._database.write(
             lambda tx: consent_memory.forget(tx, here[1].id, client_id, now=self._now(), cause=causes.of(request))
         )
@@ -132,9 +124,7 @@ class AppsPage(SettingsPage):
         everybodys: bool = False,
     ) -> Response:  # fmt: skip
         """Do it as whoever is at the browser then, and say so; what cannot be done is told on the app's page."""
-        here = await self._signed_in.find(request)
-        if here is None:
-            return sign_in_first(PATH)
+        here = await self._signed_in.require(request, PATH)
         row = await self._one(request, *here)
 
         def work(tx: Transaction) -> None:

@@ -16,7 +16,7 @@ from doorward.authserver.clients import ClientDirectory
 from doorward.dashboard import attempt_list
 from doorward.dashboard.attempt_list import Place
 from doorward.dashboard.desk import Desk, SettingsPage
-from doorward.dashboard.signed_in import see_other, sign_in_first
+from doorward.dashboard.signed_in import see_other
 from doorward.model import ClientId, Instant, Tenant
 from doorward.protocol import faults
 from doorward.rights import MANAGE_CLIENTS, may
@@ -49,9 +49,7 @@ class AttemptsPage(SettingsPage):
         ]
 
     async def _list(self, request: Request) -> Response:
-        here = await self._signed_in.find(request)
-        if here is None:
-            return sign_in_first(PATH)
+        here = await self._signed_in.require(request, PATH)
         user, slug, now = here[1], request.query_params.get("tenant", ""), self._now()
         place, rows, waiting = await self._database.read_long(
             lambda reader: self._looked(reader, attempt_list.place(reader, here, slug), now)
@@ -63,9 +61,7 @@ class AttemptsPage(SettingsPage):
         )  # fmt: skip
 
     async def _one(self, request: Request) -> Response:
-        here = await self._signed_in.find(request)
-        if here is None:
-            return sign_in_first(PATH)
+        here = await self._signed_in.require(request, PATH)
         user, slug, now = here[1], request.query_params.get("tenant", ""), self._now()
         wanted = request.path_params["attempt_id"]
         place, rows, _ = await self._database.read_long(
@@ -83,8 +79,7 @@ class AttemptsPage(SettingsPage):
     async def _decide(self, request: Request) -> Response:
         require_same_origin(request, self._public_url)
         sent = await read_form(request)
-        if await self._signed_in.find(request) is None:
-            return sign_in_first(PATH)
+        await self._signed_in.require(request, PATH)
         allowed = {"allow": True, "deny": False}.get(sent.one("answer"))
         if allowed is None or sent.one("what") not in _WHAT:
             raise Refused(faults.REQUEST_INVALID, status=400, reason="an answer that the page does not have")

@@ -14,7 +14,6 @@ from starlette.routing import Route
 from doorward.audit import EVENTS
 from doorward.dashboard import tenant_desk
 from doorward.dashboard.desk import Desk, SettingsPage
-from doorward.dashboard.signed_in import sign_in_first
 from doorward.model import SECOND, Instant, Session, Tenant, User
 from doorward.protocol import faults
 from doorward.rights import EXPLAIN_DECISIONS, SEE_AUDIT, may
@@ -78,9 +77,7 @@ class AuditPage(SettingsPage):
         return [Route(PATH, self._page, methods=["GET"]), Route(LINES, self._export, methods=["POST"])]
 
     async def _page(self, request: Request) -> Response:
-        here = await self._signed_in.find(request)
-        if here is None:
-            return sign_in_first(PATH)
+        here = await self._signed_in.require(request, PATH)
         asked = request.query_params
         shown = await self._database.read_long(lambda reader: _shown(reader, here, asked))
         return self._pages.render(
@@ -91,8 +88,7 @@ class AuditPage(SettingsPage):
     async def _export(self, request: Request) -> Response:
         # Not GET: that somebody exported is an event, which no other site may cause.
         require_same_origin(request, self._public_url)
-        if await self._signed_in.find(request) is None:
-            return sign_in_first(PATH)
+        await self._signed_in.require(request, PATH)
         search, slug, mark = await self._database.write(lambda tx: self._begun(tx, request))
         headers = {**_HEADERS, "Content-Disposition": f'attachment; filename="audit-{slug}-{search.which.value}.jsonl"'}
         return StreamingResponse(

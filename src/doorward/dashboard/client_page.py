@@ -16,7 +16,7 @@ from doorward.credentials.key_changes import OVERLAPS
 from doorward.dashboard import client_form
 from doorward.dashboard.client_desk import PATH, ClientDesk, tenant_of
 from doorward.dashboard.client_form import ClientForm
-from doorward.dashboard.signed_in import see_other, sign_in_first
+from doorward.dashboard.signed_in import see_other
 from doorward.model import SECOND, ClientId, Instant, Session, Status, Tenant, User
 from doorward.storage.database import Reader, Transaction
 from doorward.web.forms import Form, read_form
@@ -56,21 +56,15 @@ class ClientPage:
         ]
 
     async def _show(self, request: Request) -> Response:
-        here = await self._desk.signed_in.find(request)
-        if here is None:
-            return sign_in_first(PATH)
+        here = await self._desk.signed_in.require(request, PATH)
         return await self._page(here, request, done=_DONE.get(request.query_params.get("done", ""), ""))
 
     async def _form(self, request: Request) -> Response:
-        here = await self._desk.signed_in.find(request)
-        if here is None:
-            return sign_in_first(PATH)
+        here = await self._desk.signed_in.require(request, PATH)
         return await self._form_page(here, request)
 
     async def _change(self, request: Request) -> Response:
         here, sent = await self._sent(request)
-        if here is None:
-            return sign_in_first(PATH)
         form, client_id = client_form.read(sent), _id(request)
         try:
             await self._done(
@@ -82,8 +76,6 @@ class ClientPage:
 
     async def _add(self, request: Request) -> Response:
         here, sent = await self._sent(request)
-        if here is None:
-            return sign_in_first(PATH)
         client_id = _id(request)
         try:
             made = await self._done(
@@ -99,8 +91,6 @@ class ClientPage:
 
     async def _retire(self, request: Request) -> Response:
         here, sent = await self._sent(request)
-        if here is None:
-            return sign_in_first(PATH)
         keep, secret_id = sent.one("keep"), request.path_params["secret_id"]
         if keep not in OVERLAPS:
             return await self._page(here, request, error="Choose when the secret ends.", status=422)
@@ -119,16 +109,12 @@ class ClientPage:
 
     async def _switch(self, request: Request, status: Status, done: str) -> Response:
         here, _ = await self._sent(request)
-        if here is None:
-            return sign_in_first(PATH)
         return await self._and_back(
             here, request, lambda tx, work: registered.set_status(tx, _id(request), status, work), done
         )
 
     async def _ask_to_delete(self, request: Request) -> Response:
-        here = await self._desk.signed_in.find(request)
-        if here is None:
-            return sign_in_first(PATH)
+        here = await self._desk.signed_in.require(request, PATH)
         _, _, found = await self._found(here, request)
         if found.row.state == "deleted":
             return see_other(f"{PATH}/{_id(request)}")
@@ -138,16 +124,14 @@ class ClientPage:
 
     async def _delete(self, request: Request) -> Response:
         here, _ = await self._sent(request)
-        if here is None:
-            return sign_in_first(PATH)
         tenant, _, found = await self._found(here, request)
         await self._done(here, request, lambda tx, work: registered.delete(tx, _id(request), work))
         return see_other(f"{PATH}?tenant={tenant.slug}&deleted={found.row.client.id}")
 
-    async def _sent(self, request: Request) -> tuple[Here | None, Form]:
+    async def _sent(self, request: Request) -> tuple[Here, Form]:
         require_same_origin(request, self._desk.public_url)
         sent = await read_form(request)
-        return await self._desk.signed_in.find(request), sent
+        return await self._desk.signed_in.require(request, PATH), sent
 
     async def _and_back(
         self, here: Here, request: Request, use: Callable[[Transaction, ClientWork], object], done: str

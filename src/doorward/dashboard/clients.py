@@ -16,7 +16,6 @@ from doorward.dashboard import client_form
 from doorward.dashboard.client_desk import PATH, ClientDesk, Place, place
 from doorward.dashboard.client_form import ClientForm
 from doorward.dashboard.client_page import ClientPage
-from doorward.dashboard.signed_in import sign_in_first
 from doorward.model import Session, User
 from doorward.storage.database import Transaction
 from doorward.storage.registered_clients import START
@@ -43,9 +42,7 @@ class ClientsPage:
         ]
 
     async def _list(self, request: Request) -> Response:
-        here = await self._desk.signed_in.find(request)
-        if here is None:
-            return sign_in_first(PATH)
+        here = await self._desk.signed_in.require(request, PATH)
         where = await self._place(here, request.query_params.get("tenant", ""))
         cursor = _CURSOR.fullmatch(request.query_params.get("after", ""))
         after, now = START if cursor is None else (int(cursor[1]), cursor[2]), self._desk.now()
@@ -62,17 +59,13 @@ class ClientsPage:
         )  # fmt: skip
 
     async def _new(self, request: Request) -> Response:
-        here = await self._desk.signed_in.find(request)
-        if here is None:
-            return sign_in_first(PATH)
+        here = await self._desk.signed_in.require(request, PATH)
         return await self._form(here, await self._place(here, request.query_params.get("tenant", "")))
 
     async def _register(self, request: Request) -> Response:
         require_same_origin(request, self._desk.public_url)
         sent = await read_form(request)
-        here = await self._desk.signed_in.find(request)
-        if here is None:
-            return sign_in_first(PATH)
+        here = await self._desk.signed_in.require(request, PATH)
         slug = sent.one("tenant")
         where, form = await self._place(here, slug), client_form.read(sent)
         tenant = where.tenant

@@ -15,7 +15,7 @@ from doorward.accounts.invitations import Guest, InvitationRefused, State
 from doorward.accounts.mailed import Mailing
 from doorward.accounts.refused import PeopleRefused
 from doorward.dashboard import once, tenant_desk
-from doorward.dashboard.signed_in import SignedIn, see_other, sign_in_first
+from doorward.dashboard.signed_in import SignedIn, see_other
 from doorward.dashboard.step_up import Act, StepUp
 from doorward.model import Invitation, Session, Tenant, User
 from doorward.protocol import faults
@@ -67,9 +67,7 @@ class InvitationsPage:
         ]
 
     async def _show(self, request: Request) -> Response:
-        here = await self._signed_in.find(request)
-        if here is None:
-            return sign_in_first(PATH)
+        here = await self._signed_in.require(request, PATH)
         done = request.query_params.get("done", "")
         return await self._page(here, request.query_params.get("tenant", ""), Filled(), done=done)
 
@@ -93,8 +91,7 @@ class InvitationsPage:
     async def _change(self, request: Request) -> Response:
         require_same_origin(request, self._mailing.public_url)
         sent = await read_form(request)
-        if await self._signed_in.find(request) is None:
-            return sign_in_first(PATH)
+        await self._signed_in.require(request, PATH)
         slug, what = sent.one("tenant"), sent.one("what")
         if what not in {"resend", "revoke"}:
             raise Refused(faults.REQUEST_INVALID, status=400, reason="a button that the page does not have")

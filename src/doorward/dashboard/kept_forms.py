@@ -21,7 +21,7 @@ from starlette.routing import Route
 from doorward.credentials.secret import base64url
 from doorward.dashboard import once, shown_to
 from doorward.dashboard.shown_to import ShownTo
-from doorward.dashboard.signed_in import SignedIn, SignInFirst
+from doorward.dashboard.signed_in import SignedIn
 from doorward.model import SECOND, Entropy, Instant, RequestId, User, UserId
 from doorward.protocol import faults
 from doorward.protocol.faults import Fault
@@ -33,6 +33,7 @@ from doorward.web import request_id
 from doorward.web.forms import Form, give_form, is_form, read_form
 from doorward.web.origin import require_same_origin
 from doorward.web.pages import Pages
+from doorward.web.refused import SignInFirst
 
 LIFETIME: Final = 86_400 * SECOND
 """A form that was kept for longer is looked at again before it is done."""
@@ -138,10 +139,10 @@ class KeptForms:
                 return await self._ask(request, route.path, sent, why, here[1])
             give_form(request, Form(sent.pairs))
             once.give_name(request, sent.kept.name)
-            response = await inner(request)
-            if isinstance(response, SignInFirst):
+            try:
+                return await inner(request)
+            except SignInFirst:
                 return await self._ask(request, route.path, sent, Why.SIGNED_OUT, None)
-            return response
 
         return Route(route.path, endpoint, methods=sorted(route.methods or ()))
 

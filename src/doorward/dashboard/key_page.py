@@ -18,7 +18,7 @@ from doorward.dashboard import key_form
 from doorward.dashboard.key_desk import PATH, KeyDesk, Made
 from doorward.dashboard.key_list import ListedKey, own_key
 from doorward.dashboard.once_forms import nonce_of
-from doorward.dashboard.signed_in import see_other, sign_in_first
+from doorward.dashboard.signed_in import see_other
 from doorward.model import ApiKey, Server, Tenant, User
 from doorward.storage.database import Transaction
 from doorward.web import causes
@@ -63,9 +63,7 @@ class KeyPage:
         ]
 
     async def _show(self, request: Request) -> Response:
-        here = await self._desk.signed_in.find(request)
-        if here is None:
-            return sign_in_first(PATH)
+        here = await self._desk.signed_in.require(request, PATH)
         done = request.query_params.get("done") == "changed"
         return await self._page(here[1], await self._own(here[1], request), done=done)
 
@@ -82,9 +80,7 @@ class KeyPage:
     async def _rotate(self, request: Request) -> Response:
         require_same_origin(request, self._desk.public_url)
         sent = await read_form(request)
-        here = await self._desk.signed_in.find(request)
-        if here is None:
-            return sign_in_first(PATH)
+        here = await self._desk.signed_in.require(request, PATH)
         nonce, row = nonce_of(sent.one("form")), await self._own(here[1], request)
         try:
             made = await self._desk.database.write(lambda tx: self._rotated(tx, request, nonce, row, sent))
@@ -111,9 +107,7 @@ class KeyPage:
     async def _change(self, request: Request) -> Response:
         require_same_origin(request, self._desk.public_url)
         sent = await read_form(request)
-        here = await self._desk.signed_in.find(request)
-        if here is None:
-            return sign_in_first(PATH)
+        here = await self._desk.signed_in.require(request, PATH)
         row = await self._own(here[1], request)
         try:
             await self._desk.database.write(lambda tx: self._changed(tx, request, row, sent))
@@ -134,9 +128,7 @@ class KeyPage:
 
     async def _switch(self, request: Request) -> Response:
         require_same_origin(request, self._desk.public_url)
-        here = await self._desk.signed_in.find(request)
-        if here is None:
-            return sign_in_first(PATH)
+        here = await self._desk.signed_in.require(request, PATH)
         row = await self._own(here[1], request)
         change: Any = (
             key_changes.enable_api_key if request.url.path.endswith("/enable") else key_changes.disable_api_key
@@ -158,9 +150,7 @@ class KeyPage:
         return see_other(f"{PATH}/{row.key.id}")
 
     async def _ask_to_revoke(self, request: Request) -> Response:
-        here = await self._desk.signed_in.find(request)
-        if here is None:
-            return sign_in_first(PATH)
+        here = await self._desk.signed_in.require(request, PATH)
         row = await self._own(here[1], request)
         if row.gone:
             return see_other(PATH)
@@ -169,9 +159,7 @@ class KeyPage:
 
     async def _revoke(self, request: Request) -> Response:
         require_same_origin(request, self._desk.public_url)
-        here = await self._desk.signed_in.find(request)
-        if here is None:
-            return sign_in_first(PATH)
+        here = await self._desk.signed_in.require(request, PATH)
         row, user, now = await self._own(here[1], request), here[1], self._desk.now()
         await self._desk.database.write(
             lambda tx: revoke_api_key(

@@ -20,7 +20,6 @@ from doorward.dashboard.key_list import listed
 from doorward.dashboard.key_page import KeyPage
 from doorward.dashboard.key_preview import preview
 from doorward.dashboard.once_forms import nonce_of
-from doorward.dashboard.signed_in import sign_in_first
 from doorward.model import User
 from doorward.protocol import faults
 from doorward.storage.api_key_lists import START
@@ -50,18 +49,14 @@ class KeysPage:
         ]
 
     async def _show(self, request: Request) -> Response:
-        here = await self._desk.signed_in.find(request)
-        if here is None:
-            return sign_in_first(PATH)
+        here = await self._desk.signed_in.require(request, PATH)
         offered = await self._offered(here[1], request.query_params.get("tenant", ""))
         return await self._page(here[1], offered, key_form.blank(offered), query=request.query_params)
 
     async def _create(self, request: Request) -> Response:
         require_same_origin(request, self._desk.public_url)
         sent = await read_form(request)
-        here = await self._desk.signed_in.find(request)
-        if here is None:
-            return sign_in_first(PATH)
+        here = await self._desk.signed_in.require(request, PATH)
         nonce, slug = nonce_of(sent.one("form")), sent.one("tenant")
         offered = await self._offered(here[1], slug)
         if sent.one("what") == SHOW:

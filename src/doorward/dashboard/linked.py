@@ -17,7 +17,7 @@ from starlette.routing import Route
 from doorward.accounts import ways_in
 from doorward.dashboard.desk import Desk, SettingsPage
 from doorward.dashboard.linked_list import Linkable, listed, one
-from doorward.dashboard.signed_in import see_other, sign_in_first
+from doorward.dashboard.signed_in import see_other
 from doorward.gateway.upstream_oauth.asking import Elsewhere
 from doorward.gateway.upstream_oauth.linking import Came, Linking, LinkRefused, Who, may_link
 from doorward.model import AuthKind, Server, Session, Tenant, User
@@ -60,9 +60,7 @@ class LinkedPage(SettingsPage):
         ]
 
     async def _list(self, request: Request) -> Response:
-        here = await self._signed_in.find(request)
-        if here is None:
-            return sign_in_first(PATH)
+        here = await self._signed_in.require(request, PATH)
         rows = await self._database.read_long(lambda reader: listed(reader, here[1]))
         linked = request.query_params.get("linked", "")
         return self._pages.render(
@@ -72,9 +70,7 @@ class LinkedPage(SettingsPage):
         )  # fmt: skip
 
     async def _form(self, request: Request) -> Response:
-        here = await self._signed_in.find(request)
-        if here is None:
-            return sign_in_first(_path(request))
+        here = await self._signed_in.require(request, _path(request))
         server, tenants = await self._offered(request, here[1])
         asked = request.query_params.get("tenant", "")
         chosen = next((tenant for tenant in tenants if tenant.slug == asked or not asked), None)
@@ -89,9 +85,7 @@ class LinkedPage(SettingsPage):
     async def _begin(self, request: Request) -> Response:
         require_same_origin(request, self._public_url)
         sent = await read_form(request)
-        here = await self._signed_in.find(request)
-        if here is None:
-            return sign_in_first(_path(request))
+        here = await self._signed_in.require(request, _path(request))
         server, tenants = await self._offered(request, here[1])
         tenant = next((tenant for tenant in tenants if tenant.slug == sent.one("tenant")), None)
         if tenant is None:
@@ -125,17 +119,13 @@ class LinkedPage(SettingsPage):
         return JSONResponse(document(self._public_url, slug), headers=_PUBLIC)
 
     async def _ask_to_unlink(self, request: Request) -> Response:
-        here = await self._signed_in.find(request)
-        if here is None:
-            return sign_in_first(PATH)
+        here = await self._signed_in.require(request, PATH)
         row = await self._own(request, here[1])
         return self._pages.render("unlink.html", here=PATH, row=row, **await self._signed_in.shell(here[1]))
 
     async def _unlink(self, request: Request) -> Response:
         require_same_origin(request, self._public_url)
-        here = await self._signed_in.find(request)
-        if here is None:
-            return sign_in_first(PATH)
+        here = await self._signed_in.require(request, PATH)
         row = await self._own(request, here[1])
         if row.grant is not None:
             await self._linking.unlink(row.grant, by=here[1], cause=causes.of(request))

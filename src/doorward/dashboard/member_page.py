@@ -17,7 +17,7 @@ from doorward.accounts.actors import OWNER, Actor, known_permissions, require_ab
 from doorward.accounts.members import ListedMember, Place, Wanted
 from doorward.accounts.refused import PeopleRefused
 from doorward.dashboard.key_form import MOST_SHOWN, Node, in_order
-from doorward.dashboard.signed_in import see_other, sign_in_first
+from doorward.dashboard.signed_in import see_other
 from doorward.dashboard.step_up import Act, Handler
 from doorward.dashboard.tenant_desk import SHOWN, Here, TenantDesk, actor_of, place
 from doorward.model import OwnerKind, Status, Tenant, UserId
@@ -94,9 +94,7 @@ class MemberPage:
         ]
 
     async def _show(self, request: Request) -> Response:
-        here = await self._desk.signed_in.find(request)
-        if here is None:
-            return sign_in_first(PATH)
+        here = await self._desk.signed_in.require(request, PATH)
         query, done = request.query_params, request.query_params.get("done", "")
         user_id = UserId(request.path_params["user_id"])
         return await self._page(here, query.get("tenant", ""), user_id, done=done if done in _DONE else "")
@@ -117,9 +115,7 @@ class MemberPage:
         return see_other(f"{PATH}/{user_id}?{urlencode({'tenant': slug, 'done': 'saved'})}")
 
     async def _ask(self, what: str, request: Request) -> Response:
-        here = await self._desk.signed_in.find(request)
-        if here is None:
-            return sign_in_first(PATH)
+        here = await self._desk.signed_in.require(request, PATH)
         slug, user_id = request.query_params.get("tenant", ""), UserId(request.path_params["user_id"])
         return await self._confirmation(here, slug, user_id, what)
 

@@ -16,7 +16,7 @@ from doorward.accounts import members
 from doorward.accounts.members import ListedMember, Newcomer
 from doorward.accounts.refused import PeopleRefused
 from doorward.dashboard.member_page import MemberPage, givable
-from doorward.dashboard.signed_in import see_other, sign_in_first
+from doorward.dashboard.signed_in import see_other
 from doorward.dashboard.step_up import Act
 from doorward.dashboard.tenant_desk import SHOWN, Here, TenantDesk, actor_of, place
 from doorward.model import OwnerKind, Tenant
@@ -70,9 +70,7 @@ class MembersPage:
         ]
 
     async def _list(self, request: Request) -> Response:
-        here = await self._desk.signed_in.find(request)
-        if here is None:
-            return sign_in_first(PATH)
+        here = await self._desk.signed_in.require(request, PATH)
         return await self._page(here, request.query_params, NewAccount())
 
     async def _make(self, request: Request, act: Act) -> Response:

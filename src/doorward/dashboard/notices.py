@@ -8,7 +8,7 @@ from starlette.routing import Route
 
 from doorward.accounts import notices
 from doorward.dashboard.desk import SettingsPage
-from doorward.dashboard.signed_in import see_other, sign_in_first
+from doorward.dashboard.signed_in import see_other
 from doorward.storage.database import Transaction
 from doorward.web.forms import read_form
 from doorward.web.local_path import same_site_path
@@ -28,8 +28,7 @@ class Notices(SettingsPage):
     async def _read(self, request: Request) -> Response:
         require_same_origin(request, self._public_url)
         back = (await read_form(request)).one("back")
-        if await self._signed_in.find(request) is None:
-            return sign_in_first(_HOME)
+        await self._signed_in.require(request, _HOME)
 
         def dismiss(tx: Transaction) -> bool:
             here = self._signed_in.require_in(tx, request)

@@ -12,7 +12,7 @@ from doorward.accounts.http.mailed_pages import token_of
 from doorward.accounts.links import PATHS
 from doorward.accounts.mailed import Mailing
 from doorward.dashboard import once
-from doorward.dashboard.signed_in import SignedIn, see_other, sign_in_first
+from doorward.dashboard.signed_in import SignedIn, see_other
 from doorward.dashboard.step_up import Act, StepUp
 from doorward.model import LinkKind, User
 from doorward.protocol import faults
@@ -46,8 +46,8 @@ class OwnEmail:
         ]
 
     async def _show(self, request: Request) -> Response:
-        here = await self._signed_in.find(request)
-        return sign_in_first(PATH) if here is None else await self._page(here[1], done="done" in request.query_params)
+        here = await self._signed_in.require(request, PATH)
+        return await self._page(here[1], done="done" in request.query_params)
 
     async def _ask(self, request: Request, act: Act) -> Response:
         if not self._mailing.outbox.on:
@@ -67,9 +67,7 @@ class OwnEmail:
         return await self._page(act.user, sent=sent)
 
     async def _open(self, request: Request) -> Response:
-        here = await self._signed_in.find(request)
-        if here is None:
-            return sign_in_first(f"{CONFIRM}?token={token_of(request)}")
+        here = await self._signed_in.require(request, f"{CONFIRM}?token={token_of(request)}")
         token, now = token_of(request), self._mailing.now()
         link = await self._mailing.database.read(lambda reader: self._change.look(reader, token, here[1], now))
         return self._pages.render(
@@ -80,8 +78,7 @@ class OwnEmail:
     async def _confirm(self, request: Request) -> Response:
         require_same_origin(request, self._mailing.public_url)
         token, came = (await read_form(request)).one("token"), self._greeting.came(request)
-        if await self._signed_in.find(request) is None:
-            return sign_in_first(PATH)
+        await self._signed_in.require(request, PATH)
 
         def work(tx: Transaction) -> None:
             session, user = self._signed_in.require_in(tx, request)

@@ -17,7 +17,7 @@ from doorward.accounts.passkey_challenges import Purpose
 from doorward.accounts.passkeys import Asked, Passkeys
 from doorward.accounts.proofs import Unproven
 from doorward.dashboard.security import PATH, Here, SecurityPage, Shown
-from doorward.dashboard.signed_in import SignedIn, see_other, sign_in_first
+from doorward.dashboard.signed_in import SignedIn, see_other
 from doorward.dashboard.step_up import PATH as CONFIRM
 from doorward.dashboard.step_up import Act, StepUp
 from doorward.model import Instant, User
@@ -142,9 +142,7 @@ class OwnPasskeys:
     async def _rename(self, request: Request) -> Response:
         require_same_origin(request, self._public_url)
         form, wanted = await read_form(request), request.path_params["passkey_id"]
-        here = await self._signed_in.find(request)
-        if here is None:
-            return sign_in_first(PATH)
+        here = await self._signed_in.require(request, PATH)
 
         def rename(tx: Transaction) -> bool:
             return use_cases.rename(tx, self._signed_in.require_in(tx, request)[1], wanted, form.one("name"))

@@ -9,7 +9,7 @@ from starlette.routing import Route
 
 from doorward.accounts.own_account import Ending, end_one, sign_out
 from doorward.dashboard.security import PATH, Here, Shown
-from doorward.dashboard.signed_in import SignedIn, see_other, sign_in_first
+from doorward.dashboard.signed_in import SignedIn, see_other
 from doorward.model import Instant, SessionId
 from doorward.storage import sessions
 from doorward.storage.database import Database, Transaction
@@ -52,8 +52,7 @@ class OwnSessions:
             end_one(tx, user, wanted, cause=causes.of(request), now=now)
             return session.id == wanted
 
-        if await self._signed_in.find(request) is None:
-            return sign_in_first(PATH)
+        await self._signed_in.require(request, PATH)
         return self._away() if await self._database.write(end) else see_other(f"{PATH}?done=session")
 
     async def _end_all(self, request: Request) -> Response:
@@ -66,8 +65,7 @@ class OwnSessions:
             ending = Ending(session=session, here_too=here_too, apps=apps, cause=causes.of(request))
             sign_out(tx, user, ending, now=now)
 
-        if await self._signed_in.find(request) is None:
-            return sign_in_first(PATH)
+        await self._signed_in.require(request, PATH)
         await self._database.write(end)
         return self._away() if here_too else see_other(f"{PATH}?done=others")
 

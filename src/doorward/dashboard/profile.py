@@ -10,7 +10,7 @@ from starlette.routing import Route
 from doorward.accounts import identity_list
 from doorward.accounts.http.provider_pages import ProviderPages
 from doorward.accounts.identity_list import OnlyWayIn
-from doorward.dashboard.signed_in import SignedIn, see_other, sign_in_first
+from doorward.dashboard.signed_in import SignedIn, see_other
 from doorward.dashboard.step_up import Act, StepUp
 from doorward.model import Instant
 from doorward.protocol import faults
@@ -47,9 +47,7 @@ class ProfilePage:
         ]
 
     async def _show(self, request: Request) -> Response:
-        here = await self._signed_in.find(request)
-        if here is None:
-            return sign_in_first(PATH)
+        here = await self._signed_in.require(request, PATH)
         mine = await self._database.read(lambda reader: identity_list.mine(reader, here[1]))
         # A form of this page ends at a provider (decision 0077.4).
         return self._pages.render(

@@ -18,7 +18,7 @@ from doorward.accounts.members import Place
 from doorward.accounts.refused import PeopleRefused
 from doorward.dashboard import tree_list
 from doorward.dashboard.node_view import NodeShown, node_shown
-from doorward.dashboard.signed_in import see_other, sign_in_first
+from doorward.dashboard.signed_in import see_other
 from doorward.dashboard.step_up import Act
 from doorward.dashboard.tenant_desk import SHOWN, Here, TenantDesk, place
 from doorward.dashboard.tree_list import Step
@@ -96,15 +96,11 @@ class ResourcesPage:
         ]
 
     async def _tree(self, request: Request) -> Response:
-        here = await self._desk.signed_in.find(request)
-        if here is None:
-            return sign_in_first(PATH)
+        here = await self._desk.signed_in.require(request, PATH)
         return await self._page(here, request.query_params, Filled())
 
     async def _node(self, request: Request) -> Response:
-        here = await self._desk.signed_in.find(request)
-        if here is None:
-            return sign_in_first(PATH)
+        here = await self._desk.signed_in.require(request, PATH)
         return await self._node_page(here, request.query_params, request.path_params["node_id"], Filled())
 
     async def _add(self, request: Request, act: Act) -> Response:
@@ -137,9 +133,7 @@ class ResourcesPage:
         return _see(act.form.one("tenant"), "kept here")
 
     async def _ask_to_delete(self, request: Request) -> Response:
-        here = await self._desk.signed_in.find(request)
-        if here is None:
-            return sign_in_first(PATH)
+        here = await self._desk.signed_in.require(request, PATH)
         shown = await self._one(here, request.query_params.get("tenant", ""), request.path_params["node_id"])
         if not shown.edits:
             raise HTTPException(HTTPStatus.NOT_FOUND)

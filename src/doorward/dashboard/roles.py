@@ -14,7 +14,7 @@ from doorward.accounts.refused import PeopleRefused
 from doorward.accounts.roles import Holder
 from doorward.dashboard import role_form
 from doorward.dashboard.role_form import RoleForm
-from doorward.dashboard.signed_in import see_other, sign_in_first
+from doorward.dashboard.signed_in import see_other
 from doorward.dashboard.step_up import Act
 from doorward.dashboard.tenant_desk import SHOWN, Here, TenantDesk, actor_of, place
 from doorward.model import Role, Tenant
@@ -68,9 +68,7 @@ class RolesPage:
         ]
 
     async def _list(self, request: Request) -> Response:
-        here = await self._desk.signed_in.find(request)
-        if here is None:
-            return sign_in_first(PATH)
+        here = await self._desk.signed_in.require(request, PATH)
         query = request.query_params
 
         def look(reader: Reader) -> dict[str, Any]:
@@ -89,24 +87,18 @@ class RolesPage:
         )
 
     async def _blank(self, request: Request) -> Response:
-        here = await self._desk.signed_in.find(request)
-        if here is None:
-            return sign_in_first(NEW)
+        here = await self._desk.signed_in.require(request, NEW)
         return await self._page(here, request.query_params.get("tenant", ""), None, RoleForm())
 
     async def _show(self, request: Request) -> Response:
-        here = await self._desk.signed_in.find(request)
-        if here is None:
-            return sign_in_first(PATH)
+        here = await self._desk.signed_in.require(request, PATH)
         return await self._page(here, request.query_params.get("tenant", ""), request.path_params["role_id"], None)
 
     async def _preview(self, request: Request) -> Response:
         """Show the form as it was sent, and what it means. Nothing is changed."""
         require_same_origin(request, self._desk.public_url)
         sent = await read_form(request)
-        here = await self._desk.signed_in.find(request)
-        if here is None:
-            return sign_in_first(PATH)
+        here = await self._desk.signed_in.require(request, PATH)
         return await self._page(here, sent.one("tenant"), sent.one("role") or None, _form(sent))
 
     async def _make(self, request: Request, act: Act) -> Response:
@@ -136,9 +128,7 @@ class RolesPage:
         return _see(slug, "changed", act.form.one("name"))
 
     async def _ask_to_delete(self, request: Request) -> Response:
-        here = await self._desk.signed_in.find(request)
-        if here is None:
-            return sign_in_first(PATH)
+        here = await self._desk.signed_in.require(request, PATH)
         return await self._confirmation(here, request.query_params.get("tenant", ""), request.path_params["role_id"])
 
     async def _delete(self, request: Request, act: Act) -> Response:

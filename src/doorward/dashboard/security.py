@@ -8,7 +8,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from doorward.dashboard.signed_in import SignedIn, sign_in_first
+from doorward.dashboard.signed_in import SignedIn
 from doorward.model import Session, User
 from doorward.web.pages import Pages
 
@@ -72,9 +72,7 @@ class SecurityPage:
         return [Route(PATH, self._show, methods=["GET"]), *inner]
 
     async def _show(self, request: Request) -> Response:
-        here = await self._signed_in.find(request)
-        if here is None:
-            return sign_in_first(PATH)
+        here = await self._signed_in.require(request, PATH)
         return await self.page(Here(request=request, session=here[0], user=here[1]))
 
     async def page(self, here: Here, *, status: int = 200) -> Response:

@@ -14,7 +14,7 @@ from doorward.accounts.actors import Actor
 from doorward.dashboard import once, server_list
 from doorward.dashboard.server_desk import ONE, PATH, Belongs, Place, ServerDesk, server_here
 from doorward.dashboard.servers import Filled, filled_of, tested, values_of, wish_of
-from doorward.dashboard.signed_in import see_other, sign_in_first
+from doorward.dashboard.signed_in import see_other
 from doorward.dashboard.step_up import Act, StepUp
 from doorward.gateway.testing import Outcome, Told
 from doorward.gateway.tool_views import tool_views
@@ -76,9 +76,7 @@ class ServerPage:
         ]
 
     async def _show(self, request: Request) -> Response:
-        here = await self._desk.signed_in.find(request)
-        if here is None:
-            return sign_in_first(PATH)
+        here = await self._desk.signed_in.require(request, PATH)
         done = request.query_params.get("done", "")
         return await self._page(
             here, request.path_params["server"], request.query_params.get("tenant", ""),
@@ -87,8 +85,6 @@ class ServerPage:
 
     async def _test(self, request: Request) -> Response:
         sent, here = await self._sent(request)
-        if here is None:
-            return sign_in_first(PATH)
         slug, tenant_slug = request.path_params["server"], sent.one("tenant")
         place, server = await self._desk.database.read_long(lambda reader: self._own(reader, here, slug, tenant_slug))
         told = await tested(self._desk, place.tenant, server, None)
@@ -98,9 +94,7 @@ class ServerPage:
         return await self._page(here, slug, tenant_slug, told=told)
 
     async def _change_form(self, request: Request) -> Response:
-        here = await self._desk.signed_in.find(request)
-        if here is None:
-            return sign_in_first(PATH)
+        here = await self._desk.signed_in.require(request, PATH)
         slug, tenant_slug = request.path_params["server"], request.query_params.get("tenant", "")
         return await self._form(here, slug, tenant_slug, None)
 
@@ -133,9 +127,7 @@ class ServerPage:
         return _back(slug, tenant_slug, "enabled" if status is Status.ACTIVE else "disabled")
 
     async def _remove_form(self, request: Request) -> Response:
-        here = await self._desk.signed_in.find(request)
-        if here is None:
-            return sign_in_first(PATH)
+        here = await self._desk.signed_in.require(request, PATH)
         slug, tenant_slug = request.path_params["server"], request.query_params.get("tenant", "")
         place, server = await self._desk.database.read_long(lambda reader: self._own(reader, here, slug, tenant_slug))
         return self._desk.pages.render(
@@ -151,8 +143,6 @@ class ServerPage:
 
     async def _add_override(self, request: Request) -> Response:
         sent, here = await self._sent(request)
-        if here is None:
-            return sign_in_first(PATH)
         desk, slug, tenant_slug, now = self._desk, request.path_params["server"], sent.one("tenant"), self._desk.now()
         values = {name: sent.one(name).strip()[:_LONGEST] for name in OVERRIDE}
         said = said_of(slug, values)
@@ -177,9 +167,9 @@ class ServerPage:
         )
         return _back(act.path["server"], tenant_slug, "taken")
 
-    async def _sent(self, request: Request) -> tuple[Form, tuple[Session, User] | None]:
+    async def _sent(self, request: Request) -> tuple[Form, tuple[Session, User]]:
         require_same_origin(request, self._desk.public_url)
-        return await read_form(request), await self._desk.signed_in.find(request)
+        return await read_form(request), await self._desk.signed_in.require(request, PATH)
 
     async def _changed(
         self, request: Request, tenant_slug: str, work: Callable[[Transaction, Tenant, Actor], Any],

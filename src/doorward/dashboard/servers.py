@@ -9,7 +9,7 @@ from starlette.routing import Route
 
 from doorward.dashboard import once, server_list
 from doorward.dashboard.server_desk import PATH, Belongs, Place, ServerDesk
-from doorward.dashboard.signed_in import see_other, sign_in_first
+from doorward.dashboard.signed_in import see_other
 from doorward.dashboard.step_up import Act, StepUp
 from doorward.gateway.testing import Outcome, Told
 from doorward.model import AuthKind, Server, ServerId, Session, Tenant, UpstreamCredential, User
@@ -61,9 +61,7 @@ class ServersPage:
         ]
 
     async def _list(self, request: Request) -> Response:
-        desk, here = self._desk, await self._desk.signed_in.find(request)
-        if here is None:
-            return sign_in_first(PATH)
+        desk, here = self._desk, await self._desk.signed_in.require(request, PATH)
         slug, done = request.query_params.get("tenant", ""), request.query_params.get("done", "")
 
         def look(reader: Reader) -> dict[str, Any]:
@@ -78,9 +76,7 @@ class ServersPage:
         )  # fmt: skip
 
     async def _new(self, request: Request) -> Response:
-        here = await self._desk.signed_in.find(request)
-        if here is None:
-            return sign_in_first(PATH)
+        here = await self._desk.signed_in.require(request, PATH)
         return await self._form(here, request.query_params.get("tenant", ""), Filled())
 
     async def _add(self, request: Request, act: Act) -> Response:
@@ -106,9 +102,7 @@ class ServersPage:
         """Test what is typed, before it is kept. The credential is typed once more to add the server."""
         require_same_origin(request, self._desk.public_url)
         sent = await read_form(request)
-        here = await self._desk.signed_in.find(request)
-        if here is None:
-            return sign_in_first(PATH)
+        here = await self._desk.signed_in.require(request, PATH)
         slug, wish, filled = sent.one("tenant"), wish_of(sent), filled_of(sent)
         place = await self._desk.database.read_long(lambda reader: self._desk.place(reader, here, slug))
         try:

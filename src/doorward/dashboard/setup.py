@@ -15,7 +15,6 @@ from doorward.clients.guides import Guide, Step, Trouble, Way
 from doorward.dashboard import setup_status
 from doorward.dashboard.desk import SettingsPage
 from doorward.dashboard.setup_status import ClientStatus
-from doorward.dashboard.signed_in import sign_in_first
 from doorward.model import ApiKey, Instant, Tenant, User
 from doorward.protocol import faults
 from doorward.protocol.endpoints import Endpoint
@@ -65,12 +64,10 @@ class SetupPage(SettingsPage):
         return [Route(PATH, self._show, methods=["GET"])]
 
     async def _show(self, request: Request) -> Response:
-        here = await self._signed_in.find(request)
         asked = request.query_params
-        if here is None:
-            names = ("tenant", "server", "client", "how")
-            known = {name: value for name in names if _plain(value := asked.get(name, ""))}
-            return sign_in_first(f"{PATH}?{urlencode(known)}" if known else PATH)
+        names = ("tenant", "server", "client", "how")
+        known = {name: value for name in names if _plain(value := asked.get(name, ""))}
+        here = await self._signed_in.require(request, f"{PATH}?{urlencode(known)}" if known else PATH)
         user, now = here[1], self._now()
         place = await self._database.read_long(
             lambda reader: self._place(reader, user, asked.get("tenant", ""), asked.get("server", ""), now)

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from typing import Any
-from urllib.parse import urlencode
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -19,7 +18,7 @@ from doorward.rights import held
 from doorward.storage import accounts
 from doorward.storage.database import Database, Reader
 from doorward.web.cookies import Cookies
-from doorward.web.refused import Refused
+from doorward.web.refused import Refused, SignInFirst
 
 
 class SignedIn:
@@ -47,6 +46,13 @@ class SignedIn:
         here = await self._database.read(lambda reader: self.find_in(reader, request))
         if here is not None:
             self._used(here[0], self._now())
+        return here
+
+    async def require(self, request: Request, back: str) -> tuple[Session, User]:
+        """Return the same. Raises ``SignInFirst`` for somebody who is nobody yet, to come to ``back`` (a path of ours)."""
+        here = await self.find(request)
+        if here is None:
+            raise SignInFirst(back)
         return here
 
     async def renew(self, session: Session, response: Response, entropy: Entropy) -> None:
@@ -101,16 +107,6 @@ class Home:
 
 async def _home(_request: Request) -> Response:
     return see_other("/settings/keys")
-
-
-class SignInFirst(Response):
-    """Sends somebody who is nobody yet to sign in. ``kept_forms`` knows by it what came too late and must not be lost."""
-
-
-def sign_in_first(back: str) -> SignInFirst:
-    """Send the browser to the sign-in page, and from there to ``back`` (a path of ours)."""
-    location = f"/sign-in?{urlencode({'next': back})}"
-    return SignInFirst(status_code=303, headers={"Location": location, "Cache-Control": "no-store"})
 
 
 def see_other(location: str) -> Response:

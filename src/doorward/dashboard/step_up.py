@@ -23,7 +23,7 @@ from doorward.accounts.proofs import PasswordProof, Unproven
 from doorward.accounts.sessions import is_recent
 from doorward.credentials.secret import base64url
 from doorward.dashboard import once
-from doorward.dashboard.signed_in import SignedIn, sign_in_first
+from doorward.dashboard.signed_in import SignedIn
 from doorward.model import SECOND, Entropy, Instant, RequestId, Session, User
 from doorward.protocol import faults
 from doorward.storage import sessions
@@ -152,9 +152,7 @@ class StepUp:
         async def endpoint(request: Request) -> Response:
             require_same_origin(request, self._public_url)
             form = await read_form(request)
-            here = await self._signed_in.find(request)
-            if here is None:
-                return sign_in_first("/settings/security")
+            here = await self._signed_in.require(request, "/settings/security")
             if self.is_recent(here[0]):
                 return await handler(request, Act(session=here[0], user=here[1], form=form, path=request.path_params))
             waiting = _Waiting(
@@ -172,9 +170,7 @@ class StepUp:
     async def _ask_again(self, request: Request) -> Response:
         """Show the page again, for somebody who signed in anew instead of proving it here."""
         sealed = request.query_params.get("waiting", "")
-        here = await self._signed_in.find(request)
-        if here is None:
-            return sign_in_first(f"{PATH}?{urlencode({'waiting': sealed})}")
+        here = await self._signed_in.require(request, f"{PATH}?{urlencode({'waiting': sealed})}")
         waiting, recent = self._open(sealed, here[1]), self.is_recent(here[0])
         if self._is_late(waiting):
             return await self._page(request, here[1], self._anew(waiting), recent=recent, late=True)
@@ -183,9 +179,7 @@ class StepUp:
     async def _confirm(self, request: Request) -> Response:
         require_same_origin(request, self._public_url)
         form = await read_form(request)
-        here = await self._signed_in.find(request)
-        if here is None:
-            return sign_in_first("/settings/security")
+        here = await self._signed_in.require(request, "/settings/security")
         session, user = here
         waiting = self._open(form.one("waiting"), user)
         proven = not self.is_recent(session)

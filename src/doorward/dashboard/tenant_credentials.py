@@ -21,7 +21,7 @@ from doorward.credentials.key_makers import KeyRefused, person
 from doorward.dashboard import tenant_desk
 from doorward.dashboard.desk import SettingsPage
 from doorward.dashboard.key_list import ListedKey, rows_of
-from doorward.dashboard.signed_in import see_other, sign_in_first
+from doorward.dashboard.signed_in import see_other
 from doorward.model import ApiKeyId, Instant, Permission, Session, Tenant, User
 from doorward.rights import MANAGE_CLIENTS, MANAGE_KEYS, may
 from doorward.storage import accounts, credential_search
@@ -78,9 +78,7 @@ class CredentialsPage(SettingsPage):
         ]
 
     async def _list(self, request: Request) -> Response:
-        here = await self._signed_in.find(request)
-        if here is None:
-            return sign_in_first(PATH)
+        here = await self._signed_in.require(request, PATH)
         asked, now = request.query_params, self._now()
         search = _search(asked)
         listed = await self._database.read_long(
@@ -108,9 +106,7 @@ class CredentialsPage(SettingsPage):
         return await self._changed(request, work, done)
 
     async def _ask(self, request: Request) -> Response:
-        here = await self._signed_in.find(request)
-        if here is None:
-            return sign_in_first(PATH)
+        here = await self._signed_in.require(request, PATH)
         now = self._now()
 
         def look(reader: Reader) -> tuple[Tenant, ListedKey, User | None]:
@@ -146,8 +142,7 @@ class CredentialsPage(SettingsPage):
     ) -> Response:
         require_same_origin(request, self._public_url)
         await read_form(request)
-        if await self._signed_in.find(request) is None:
-            return sign_in_first(PATH)
+        await self._signed_in.require(request, PATH)
 
         def run(tx: Transaction) -> str:
             here = self._signed_in.require_in(tx, request)

@@ -14,7 +14,7 @@ from doorward.accounts.tenant_settings import LONGEST_TTL, MOST_CALLS, SHORTEST_
 from doorward.credentials import key_makers, key_policies
 from doorward.credentials.key_makers import KeyRefused
 from doorward.dashboard import tenant_desk
-from doorward.dashboard.signed_in import SignedIn, see_other, sign_in_first
+from doorward.dashboard.signed_in import SignedIn, see_other
 from doorward.dashboard.step_up import Act, StepUp
 from doorward.model import Instant, KeyMakers, MailDomain, NeverEnding, Rates, Session, Tenant, User
 from doorward.protocol import faults
@@ -80,9 +80,7 @@ class TenantPage:
         return [Route(PATH, self._show, methods=["GET"]), self._step_up.guard(CHANGE, self._change)]
 
     async def _show(self, request: Request) -> Response:
-        here = await self._signed_in.find(request)
-        if here is None:
-            return sign_in_first(PATH)
+        here = await self._signed_in.require(request, PATH)
         return await self._page(request, here, request.query_params.get("tenant", ""), Sent())
 
     async def _page(self, request: Request, here: tuple[Session, User], slug: str, sent: Sent) -> Response:

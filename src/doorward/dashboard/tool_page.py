@@ -12,7 +12,7 @@ from starlette.routing import Route
 from doorward.dashboard import once, server_list
 from doorward.dashboard.argument_form import WHOLE, ArgumentInvalid, fields_of, read_arguments
 from doorward.dashboard.server_desk import ONE, PATH, ServerDesk, server_here
-from doorward.dashboard.signed_in import see_other, sign_in_first
+from doorward.dashboard.signed_in import see_other
 from doorward.gateway.tool_views import ToolView, in_lines, plain, tool_views
 from doorward.gateway.trying import Tried, TryCall
 from doorward.gateway.why import Asked, CannotExplain, described, explain_for
@@ -73,9 +73,7 @@ class ToolPage:
         ]
 
     async def _show(self, request: Request) -> Response:
-        here = await self._desk.signed_in.find(request)
-        if here is None:
-            return sign_in_first(PATH)
+        here = await self._desk.signed_in.require(request, PATH)
         asked, done = request.query_params, request.query_params.get("done", "")
         return await self._page(
             here, request.path_params["server"], asked.get("tenant", ""), asked.get("name", ""), TryForm(),
@@ -84,8 +82,6 @@ class ToolPage:
 
     async def _review(self, request: Request) -> Response:
         sent, here = await self._sent(request)
-        if here is None:
-            return sign_in_first(PATH)
         slug, name, wanted = request.path_params["server"], sent.one("name"), sent.one("state")
         if wanted not in _DONE:
             raise Refused(faults.REQUEST_INVALID, status=400, reason="a button that the page does not have")
@@ -109,8 +105,6 @@ class ToolPage:
     async def _try(self, request: Request) -> Response:
         """Call the tool as the person who is here: by the gateway itself, with their own rights and no others."""
         sent, here = await self._sent(request)
-        if here is None:
-            return sign_in_first(PATH)
         desk, slug, tenant_slug, name = self._desk, request.path_params["server"], sent.one("tenant"), sent.one("name")
         tenant, server, view = await desk.database.read_long(
             lambda reader: self._tool(reader, here, slug, tenant_slug, name)
@@ -163,9 +157,9 @@ class ToolPage:
             return None
         return described(found, RuleKind.TOOL)
 
-    async def _sent(self, request: Request) -> tuple[Form, tuple[Session, User] | None]:
+    async def _sent(self, request: Request) -> tuple[Form, tuple[Session, User]]:
         require_same_origin(request, self._desk.public_url)
-        return await read_form(request), await self._desk.signed_in.find(request)
+        return await read_form(request), await self._desk.signed_in.require(request, PATH)
 
     def _tool(
         self, reader: Reader, here: tuple[Session, User], slug: str, tenant_slug: str, name: str

@@ -13,7 +13,6 @@ from starlette.routing import Route
 from doorward.accounts import ways_in
 from doorward.dashboard import chart
 from doorward.dashboard.desk import SettingsPage
-from doorward.dashboard.signed_in import sign_in_first
 from doorward.model import Instant, Session, Tenant, User
 from doorward.protocol import faults
 from doorward.rights import SEE_USAGE, tenants_with
@@ -86,9 +85,7 @@ class UsagePage(SettingsPage):
         return [Route(PATH, self._page, methods=["GET"]), Route(SHEET, self._export, methods=["POST"])]
 
     async def _page(self, request: Request) -> Response:
-        here = await self._signed_in.find(request)
-        if here is None:
-            return sign_in_first(PATH)
+        here = await self._signed_in.require(request, PATH)
         now, asked = self._now(), request.query_params
         shown = await self._database.read_long(lambda reader: _shown(reader, here, asked, now))
         context: dict[str, Any] = {"here": PATH, **await self._signed_in.shell(here[1])}
@@ -102,8 +99,7 @@ class UsagePage(SettingsPage):
     async def _export(self, request: Request) -> Response:
         # Not GET: that somebody exported is an event, which no other site may cause.
         require_same_origin(request, self._public_url)
-        if await self._signed_in.find(request) is None:
-            return sign_in_first(PATH)
+        await self._signed_in.require(request, PATH)
         now = self._now()
         wanted, slug = await self._database.write(lambda tx: self._begun(tx, request, now))
         name = f"usage-{slug}-{wanted.days}d.csv"

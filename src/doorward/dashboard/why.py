@@ -12,7 +12,6 @@ from doorward.dashboard import tenant_desk
 from doorward.dashboard.desk import SettingsPage
 from doorward.dashboard.mending import NEEDS_APPROVAL, Denied, Mend, mends
 from doorward.dashboard.navigation import Entry
-from doorward.dashboard.signed_in import sign_in_first
 from doorward.gateway.why import Asked, CannotExplain, arguments_of, described, explain_for
 from doorward.model import RuleKind, Session, Tenant, User
 from doorward.rights import EXPLAIN_DECISIONS
@@ -74,9 +73,7 @@ class WhyPage(SettingsPage):
         return [Route(PATH, self._form, methods=["GET"]), Route(PATH, self._explain, methods=["POST"])]
 
     async def _form(self, request: Request) -> Response:
-        here = await self._signed_in.find(request)
-        if here is None:
-            return sign_in_first(PATH)
+        here = await self._signed_in.require(request, PATH)
         slug = request.query_params.get("tenant", "")
         place = await self._database.read_long(lambda reader: _place(reader, here, slug))
         # From a page that knows what is asked; nothing is explained before it is sent.
@@ -87,9 +84,7 @@ class WhyPage(SettingsPage):
         # Not GET: what is asked, arguments too, would stand in addresses, and the answer is an event of the audit log.
         require_same_origin(request, self._public_url)
         sent = await read_form(request)
-        here = await self._signed_in.find(request)
-        if here is None:
-            return sign_in_first(PATH)
+        here = await self._signed_in.require(request, PATH)
         values = {name: sent.one(name).strip() for name in _FIELDS}
         slug = (await self._database.read_long(lambda reader: _place(reader, here, sent.one("tenant")))).tenant.slug
         found: Found | None = None

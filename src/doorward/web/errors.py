@@ -8,6 +8,7 @@ import traceback
 from collections.abc import Callable
 from http import HTTPStatus
 from typing import Any, Final
+from urllib.parse import urlencode
 
 import structlog
 from starlette.exceptions import HTTPException
@@ -22,7 +23,7 @@ from doorward.protocol.faults import Fault
 from doorward.storage.database import StorageUnavailable, Unstorable
 from doorward.web import request_id
 from doorward.web.pages import Pages
-from doorward.web.refused import Refused
+from doorward.web.refused import Refused, SignInFirst
 
 _MACHINES: Final = ("/.well-known/", "/oauth", "/api", "/register", "/token", "/device_authorization")
 _FAULT_OF_STATUS: Final = {
@@ -59,6 +60,9 @@ class Errors:
         match error:
             case RedirectableError():
                 return Response(status_code=303, headers={"Location": error_location(error), **_NO_STORE})
+            case SignInFirst():
+                location = f"/sign-in?{urlencode({'next': error.back})}"
+                return Response(status_code=303, headers={"Location": location, **_NO_STORE})
             case PageError():
                 headers, link = (error.headers, error.link) if isinstance(error, Refused) else ({}, None)
                 return self.page(request, error.fault, error.status, cause=error.public, headers=headers, link=link)

@@ -26,3 +26,11 @@ class Refused(PageError):  # noqa: N818  (an answer)
         self.status = status
         self.headers = dict(headers or {})
         self.link = link
+
+
+class SignInFirst(Exception):  # noqa: N818  (an answer)
+    """Somebody who is nobody yet is sent to the sign-in page, and from there to ``back``, a path of ours."""
+
+    def __init__(self, back: str) -> None:
+        super().__init__("sign in first")
+        self.back = back
