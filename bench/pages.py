@@ -18,6 +18,7 @@ from bench.deployment import TESTS
 from bench.machine import describe
 from doorward.dashboard.navigation import PAGES
 from doorward.model import Client, ClientId, ClientKind, Instant, User, UserId
+from doorward.server import settle
 from doorward.storage import accounts, clients, events, permissions, usage
 from doorward.storage.database import Database, Transaction
 from doorward.storage.events import CallEvent
@@ -96,6 +97,7 @@ async def _measured(folder: Path, report: PagesReport) -> None:
         begun = time.perf_counter()
         await _fill(whole.database, ACME.id, NOW, report.rows)
         report.filled_s = time.perf_counter() - begun
+        settle()  # as the server does before it listens
         browser = whole.browser()
         await browser.sign_in(ALICE)
         for name, path in paths().items():

@@ -44,6 +44,7 @@ def test_a_package_init_is_a_docstring_and_exports_nothing() -> None:
         "src/doorward/__init__.py",
         # One name for many small files of the same kind: nouns, texts, tables.
         "src/doorward/model/__init__.py",
+        "src/doorward/protocol/mcp/__init__.py",
         "src/doorward/protocol/faults/__init__.py",
         "src/doorward/storage/schema/__init__.py",
         "src/doorward/settings/__init__.py",
