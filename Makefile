@@ -1,7 +1,7 @@
 # Every target works alone in a fresh clone: it makes .venv, installs the pins, and gets what else it needs.
 #
 #   make demo    Doorward with an example MCP server, tenants and users, on http://127.0.0.1:8080
-#   make test    all tests, with branch coverage; screenshots are kept in test-artifacts/
+#   make test    all tests, with branch coverage of what is pure; screenshots are kept in test-artifacts/
 #   make check   formatting, lint, types, dependency direction, templates, spelling
 #   make fix     what of that can be mended by a tool
 #   make docs    the documentation as pages, in build/docs; a warning or a broken link is an error

@@ -195,8 +195,16 @@ async def test_another_form_is_refused_with_the_place_of_each_fault(api: Api, bo
 
 
 async def test_what_is_no_strict_json_is_refused(api: Api) -> None:
-    for raw in (b"", b"{", b"\xff", b'{"user":1,"user":2}', b"NaN", b"[" * 100_000, b'{"user":' + b"9" * 5000 + b"}"):
+    huge = json.dumps(ASKED)[:-1].encode() + b', "arguments": {"a": 1e999}}'
+    for raw in (
+        b"",
+        b"{",
+        b"\xff",
+        b'{"user":1,"user":2}',
+        b"NaN",
+        b"[" * 100_000,
+        b'{"user":' + b"9" * 5000 + b"}",
+        huge,
+    ):
         assert (await api.ask(raw)).status_code == 400
     assert (await api.ask(ASKED, **{"content-type": "text/plain"})).status_code == 415
-    huge = json.dumps(ASKED)[:-1].encode() + b', "arguments": {"a": 1e999}}'
-    assert (await api.ask(huge)).status_code == 422

@@ -74,6 +74,9 @@ async def test_peoples_tokens_never_travel_in_the_clear(
 
 async def test_nor_do_they_after_a_later_document(deployment: Deployment) -> None:
     await deployment.apply(declared(WIKI))
-    for changed in ({"upstream": "http://wiki.example/mcp"}, {"command": ["wiki"]}):
-        with pytest.raises(DocumentError):
-            await deployment.apply({"servers": [{"slug": "wiki", **changed}]})
+    with pytest.raises(DocumentError):
+        await deployment.apply({"servers": [{"slug": "wiki", "upstream": "http://wiki.example/mcp"}]})
+    await deployment.apply({"servers": [{"slug": "wiki", "command": ["wiki"]}]})
+    command = await deployment.read(lambda reader: servers.server_by_slug(reader, "wiki"))
+    assert command is not None
+    assert command.auth == UpstreamCredential(kind=AuthKind.NONE)

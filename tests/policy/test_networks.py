@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from doorward.policy.networks import MAX_NETWORKS, inside, network, networks
+from doorward.policy.networks import MAX_NETWORKS, address, inside, network, networks
 
 
 @pytest.mark.parametrize(
@@ -71,3 +71,22 @@ def test_what_is_for_one_address_is_for_no_other(one: object, other: object) -> 
     if allowed:
         assert inside(mapped, allowed)
         assert inside(ip_address(str(other)), allowed) is (ip_address(str(other)) == mapped)
+
+
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [
+        ("203.0.113.7", "203.0.113.7"),
+        (" 203.0.113.7 ", "203.0.113.7"),
+        ("2001:DB8:0::7", "2001:db8::7"),
+        ("::ffff:203.0.113.7", "203.0.113.7"),
+    ],
+)
+def test_an_address_has_one_form(written: str, meant: str) -> None:
+    assert address(written) == meant
+
+
+@pytest.mark.parametrize("wrong", ["", "nowhere", "203.0.113.0/24", "203.0.113.256", "1" * 5000])
+def test_what_is_no_address_is_refused_in_words(wrong: str) -> None:
+    with pytest.raises(ValueError, match="is no address"):
+        address(wrong)

@@ -8,7 +8,6 @@ from doorward.storage.schema.columns import number, table, text
 
 SLOTS: Final = 12
 """Columns of a histogram of how long calls took."""
-_UNFOLDED: Final = sa.text("folded = 0")
 
 
 def _counts() -> list[sa.Column[int]]:
@@ -29,7 +28,6 @@ usage_hours = table(
     *_counts(),
     sa.Index(None, "user_id", "hour"),
     sa.Index(None, "credential_id", "hour"),
-    sa.Index(None, "hour", sqlite_where=_UNFOLDED, postgresql_where=_UNFOLDED),
     rowid=False,
 )
 """Hours since the epoch. ``client_id`` is empty where there is none: part of a key cannot be null. ``folded``: whether the
